@@ -1,0 +1,145 @@
+// How the work of each operation is laid over threads: a grid of rows × panels, of which a thread takes one rectangle.
+// Only outputs are divided, never a sum, so the division decides no bit.
+#include "table.h"
+
+static fathom_grid grid(size_t rows, size_t row_step, size_t panels, double flops, double bytes) {
+    return (fathom_grid){rows, row_step, panels, flops, bytes};
+}
+
+// Rows of a product are divided at multiples of this, the least common multiple of the tile heights used (6 and 8).
+enum { PRODUCT_ROWS = 24 };
+
+fathom_grid fathom_grid_of(const fathom_call *call) {
+    const fathom_arguments *a = &call->arguments;
+    switch (call->operation) {
+    case FATHOM_GEMM_FORWARD: {
+        const fathom_gemm_forward_arguments *g = &a->gemm_forward;
+        double r = g->rows, k = g->inputs, n = g->outputs;
+        return grid(g->rows, PRODUCT_ROWS, fathom_panels(g->outputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+    }
+    case FATHOM_GEMM_DGRAD: {
+        const fathom_gemm_dgrad_arguments *g = &a->gemm_dgrad;
+        double r = g->rows, k = g->inputs, n = g->outputs;
+        return grid(g->rows, PRODUCT_ROWS, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+    }
+    case FATHOM_GEMM_WGRAD: {
+        const fathom_gemm_wgrad_arguments *g = &a->gemm_wgrad;
+        double r = g->rows, k = g->inputs, n = g->outputs;
+        return grid(g->inputs, FATHOM_PANEL, fathom_panels(g->outputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+    }
+    case FATHOM_TRANSPOSE: {
+        const fathom_transpose_arguments *t = &a->transpose;
+        double n = (double)t->rows * t->columns;
+        return grid(t->rows, FATHOM_PANEL, fathom_panels(t->columns), 0, 8 * n);
+    }
+    case FATHOM_BIAS_GRADIENT: {
+        const fathom_bias_gradient_arguments *b = &a->bias_gradient;
+        double n = (double)b->rows * b->columns;
+        return grid(1, 1, fathom_panels(b->columns), n, 4 * n);
+    }
+    case FATHOM_ACTIVATION_FORWARD: {
+        const fathom_activation_forward_arguments *f = &a->activation_forward;
+        double n = (double)f->rows * f->columns;
+        return grid(f->rows, 1, fathom_panels(f->columns), 20 * n, 8 * n);
+    }
+    case FATHOM_ACTIVATION_BACKWARD: {
+        const fathom_activation_backward_arguments *b = &a->activation_backward;
+        double n = (double)b->rows * b->columns;
+        return grid(b->rows, 1, fathom_panels(b->columns), 20 * n, 12 * n);
+    }
+    case FATHOM_SOFTMAX_CROSS_ENTROPY:
+    case FATHOM_MEAN_SQUARED_ERROR:
+    case FATHOM_BINARY_CROSS_ENTROPY:
+    case FATHOM_HUBER: {
+        const fathom_loss_arguments *l = &a->loss;
+        double n = (double)l->rows * l->columns;
+        return grid(l->rows, 1, 1, 30 * n, 12 * n);
+    }
+    case FATHOM_SOFTMAX: {
+        const fathom_softmax_arguments *s = &a->softmax;
+        double n = (double)s->rows * s->columns;
+        return grid(s->rows, 1, 1, 30 * n, 8 * n);
+    }
+    case FATHOM_ARGMAX: {
+        const fathom_argmax_arguments *m = &a->argmax;
+        double n = (double)m->rows * m->columns;
+        return grid(m->rows, 1, 1, n, 4 * n);
+    }
+    case FATHOM_LOSS_MEAN: return grid(1, 1, 1, a->loss_mean.rows, 8.0 * a->loss_mean.rows);
+    case FATHOM_SQUARED_NORM: {
+        const fathom_squared_norm_arguments *s = &a->squared_norm;
+        double n = (double)s->rows * s->columns;
+        return grid(1, 1, fathom_panels(s->columns), 2 * n, 4 * n);
+    }
+    case FATHOM_CLIP: return grid(1, 1, 1, 0, 0);
+    case FATHOM_SGD:
+    case FATHOM_ADAM: {
+        double n = (double)a->optimizer.count;
+        bool adam = call->operation == FATHOM_ADAM;
+        return grid(a->optimizer.count / FATHOM_PANEL, 1, 1, (adam ? 14 : 5) * n, (adam ? 28 : 20) * n);
+    }
+    case FATHOM_GATHER_BYTES:
+    case FATHOM_GATHER_FLOATS: {
+        const fathom_gather_arguments *g = &a->gather;
+        double n = (double)g->rows * g->columns;
+        return grid(g->rows, 1, 1, 2 * n, (call->operation == FATHOM_GATHER_BYTES ? 5 : 8) * n);
+    }
+    case FATHOM_GATHER_CLASSES: return grid(a->gather_classes.rows, 1, 1, 0, 8.0 * a->gather_classes.rows);
+    case FATHOM_SCATTER: {
+        const fathom_scatter_arguments *s = &a->scatter;
+        double n = (double)s->rows * s->columns;
+        return grid(s->rows, 1, 1, 2 * n, 8 * n);
+    }
+    case FATHOM_RANDOM_UNIFORM:
+    case FATHOM_RANDOM_NORMAL: {
+        const fathom_random_arguments *r = &a->random;
+        double n = (double)r->rows * r->columns;
+        return grid(r->rows, 1, fathom_panels(r->columns), 40 * n, 4 * n);
+    }
+    case FATHOM_OPERATIONS: break;
+    }
+    return grid(0, 1, 0, 0, 0);
+}
+
+// A second thread pays from about this much work: a barrier costs about 1 µs, in which a core does some 50 kflop or 20 kB.
+static const double flops_per_thread = 100e3, bytes_per_thread = 50e3;
+
+int fathom_threads_worth(fathom_grid g, int threads) {
+    double worth = g.flops / flops_per_thread, traffic = g.bytes / bytes_per_thread;
+    if (traffic > worth) worth = traffic;
+    if (worth < 2) return 1;
+    return worth < threads ? (int)worth : threads;
+}
+
+static void divide(size_t count, size_t step, int part, int parts, size_t *begin, size_t *end) {
+    size_t steps = (count + step - 1) / step;
+    *begin = steps * part / parts * step;
+    *end = steps * (part + 1) / parts * step;
+    if (*begin > count) *begin = count;
+    if (*end > count) *end = count;
+}
+
+// The team is laid out as down × across; of the layouts the one whose largest share is smallest, ties to more panels
+// (a panel's rows of the vector operand are then read by one thread only).
+fathom_range fathom_share(fathom_grid g, int thread, int team) {
+    fathom_range whole = {0, g.rows, 0, g.panels};
+    int threads = fathom_threads_worth(g, team);
+    if (threads == 1) return thread == 0 ? whole : (fathom_range){0};
+    size_t row_steps = (g.rows + g.row_step - 1) / g.row_step;
+    int best_down = 1, best_across = 1;
+    size_t best = SIZE_MAX;
+    for (int down = 1; down <= threads; down++) {
+        int across = threads / down;
+        size_t share = ((row_steps + down - 1) / down) * ((g.panels + across - 1) / across);
+        if (share < best) {
+            best = share;
+            best_down = down;
+            best_across = across;
+        }
+    }
+    if (thread >= best_down * best_across) return (fathom_range){0};
+    fathom_range r;
+    divide(g.rows, g.row_step, thread / best_across, best_down, &r.row_begin, &r.row_end);
+    divide(g.panels, 1, thread % best_across, best_across, &r.panel_begin, &r.panel_end);
+    return r;
+}

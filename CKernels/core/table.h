@@ -1,0 +1,33 @@
+// What the files of CKernels share among themselves: the tables of each instruction set and the one door to threads.
+#ifndef FATHOM_TABLE_H
+#define FATHOM_TABLE_H
+
+#include "../include/fathom_kernels.h"
+
+#if defined(__x86_64__)
+#define FATHOM_X86 1
+#elif defined(__aarch64__)
+#define FATHOM_ARM 1
+#endif
+
+// Sparse lists of what each set tunes; NULL slots fall to the reference.
+extern fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS];
+extern fathom_kernel *const fathom_baseline_kernels[FATHOM_OPERATIONS];
+extern fathom_kernel *const fathom_avx2_kernels[FATHOM_OPERATIONS];
+extern fathom_kernel *const fathom_avx512_kernels[FATHOM_OPERATIONS];
+extern fathom_kernel *const fathom_neon_kernels[FATHOM_OPERATIONS];
+
+// Runs body(context, thread, team) once on each thread of a team of at most `threads`.
+typedef void fathom_team_body(void *context, int thread, int team);
+void fathom_parallel(int threads, fathom_team_body *body, void *context);
+// Waits until all threads of the team are here. Only inside fathom_parallel.
+void fathom_barrier(void);
+
+// The share of one thread of a team in a call's grid; empty where the work is too small for so many threads.
+fathom_range fathom_share(fathom_grid grid, int thread, int team);
+// How many threads of a team of `threads` a grid's work can pay for.
+int fathom_threads_worth(fathom_grid grid, int threads);
+
+static inline size_t fathom_panels(size_t columns) { return (columns + FATHOM_PANEL - 1) / FATHOM_PANEL; }
+
+#endif

@@ -1,0 +1,391 @@
+// The whole kernel surface of Fathom: every operation of a training step, as data.
+//
+// A step is a flat list of calls. A call names an operation and holds its arguments; `fathom_run` walks the list with a
+// team of threads, one barrier between calls. Nothing here allocates, does I/O, or keeps state beyond the table of
+// kernels chosen once for the processor. Sizes are in elements, memory is the caller's, 64-byte aligned.
+//
+// Matrices are in 16-column panels, [ceil(columns/16)][rows][16] floats: element (r, c) is at
+// stride·(c/16) + 16·r + c%16, where the stride, at least 16·rows and a multiple of 16, is the distance between panels in floats.
+// So a range of rows is a matrix too. Lanes past the last column ("padding") must be readable; gradients' are
+// written as zero, weights' must be zero, activations' may hold anything finite.
+//
+// What is bit-exact: every operation gives the same bits on every instruction set and every number of threads. The payload
+// and sign of a NaN are outside that promise. See Documentation/numerical-contract.md.
+#ifndef FATHOM_KERNELS_H
+#define FATHOM_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FATHOM_PANEL = 16, FATHOM_ALIGNMENT = 64 };
+
+// The functions between layers: y = φ(z). `parameter` is the slope of leaky-relu and the α of elu; others ignore it.
+// What the backward pass needs ("saved") is y, or, where fathom_activation_saves_input says so, z.
+typedef enum fathom_activation {
+    FATHOM_IDENTITY,
+    FATHOM_RELU,
+    FATHOM_LEAKY_RELU,
+    FATHOM_ELU,
+    FATHOM_SELU,
+    FATHOM_GELU,       // z·Φ(z), by erf
+    FATHOM_GELU_TANH,  // ½z(1 + tanh(√(2/π)(z + 0.044715 z³)))
+    FATHOM_SILU,
+    FATHOM_TANH,
+    FATHOM_SIGMOID,
+    FATHOM_SOFTPLUS,
+    FATHOM_HARD_TANH,
+    FATHOM_ACTIVATIONS
+} fathom_activation;
+
+// Whether the backward pass reads the activation's input z (gelu, gelu-tanh, silu) rather than its output y.
+bool fathom_activation_saves_input(fathom_activation activation);
+
+typedef enum fathom_operation {
+    FATHOM_GEMM_FORWARD,
+    FATHOM_GEMM_DGRAD,
+    FATHOM_GEMM_WGRAD,
+    FATHOM_TRANSPOSE,
+    FATHOM_BIAS_GRADIENT,
+    FATHOM_ACTIVATION_FORWARD,
+    FATHOM_ACTIVATION_BACKWARD,
+    FATHOM_SOFTMAX_CROSS_ENTROPY,
+    FATHOM_MEAN_SQUARED_ERROR,
+    FATHOM_BINARY_CROSS_ENTROPY,
+    FATHOM_HUBER,
+    FATHOM_LOSS_MEAN,
+    FATHOM_SOFTMAX,
+    FATHOM_ARGMAX,
+    FATHOM_SQUARED_NORM,
+    FATHOM_CLIP,
+    FATHOM_SGD,
+    FATHOM_ADAM,
+    FATHOM_GATHER_BYTES,
+    FATHOM_GATHER_FLOATS,
+    FATHOM_GATHER_CLASSES,
+    FATHOM_SCATTER,
+    FATHOM_RANDOM_UNIFORM,
+    FATHOM_RANDOM_NORMAL,
+    FATHOM_OPERATIONS
+} fathom_operation;
+
+// Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
+// `accumulate`, from the stored value (of z where z is kept, else of y); then one addition of the bias; then φ.
+typedef struct fathom_gemm_forward_arguments {
+    size_t rows, inputs, outputs;
+    const float *x;     // [rows × inputs]
+    size_t x_stride;
+    const float *w;     // [inputs × outputs]
+    size_t w_stride;
+    const float *bias;  // [outputs], padded with zeros to whole panels; NULL: none
+    fathom_activation activation;
+    float parameter;
+    bool accumulate;
+    float *z;           // [rows × outputs] X·W + b, kept for the backward pass; NULL: not kept
+    size_t z_stride;
+    float *y;           // [rows × outputs]; never the same memory as z
+    size_t y_stride;
+} fathom_gemm_forward_arguments;
+
+// dX = (dY·Wᵀ) ⊙ φ′(saved): a chain over n = 0 … outputs−1, from zero or from the stored dX; then one multiplication by the
+// derivative of the activation that made X (none for identity). Padding lanes of dX become zero.
+typedef struct fathom_gemm_dgrad_arguments {
+    size_t rows, inputs, outputs;
+    const float *dy;     // [rows × outputs]
+    size_t dy_stride;
+    const float *wt;     // [outputs × inputs], Wᵀ as FATHOM_TRANSPOSE makes it
+    size_t wt_stride;
+    fathom_activation activation;
+    float parameter;
+    bool accumulate;
+    const float *saved;  // [rows × inputs]; NULL for identity
+    size_t saved_stride;
+    float *dx;           // [rows × inputs]
+    size_t dx_stride;
+} fathom_gemm_dgrad_arguments;
+
+// dW = Xᵀ·dY: a chain over r = 0 … rows−1, from zero or from the stored dW, so that micro-batches of consecutive rows give
+// the bits of the whole batch. Padding lanes of dW become zero.
+typedef struct fathom_gemm_wgrad_arguments {
+    size_t rows, inputs, outputs;
+    const float *x;   // [rows × inputs]
+    size_t x_stride;
+    const float *dy;  // [rows × outputs]
+    size_t dy_stride;
+    bool accumulate;
+    float *dw;        // [inputs × outputs]
+    size_t dw_stride;
+} fathom_gemm_wgrad_arguments;
+
+// T = Mᵀ, padding lanes zero.
+typedef struct fathom_transpose_arguments {
+    size_t rows, columns;
+    const float *m;  // [rows × columns]
+    size_t m_stride;
+    float *t;        // [columns × rows]
+    size_t t_stride;
+} fathom_transpose_arguments;
+
+// db = Σ_r dY[r]: a chain of additions over r = 0 … rows−1, from zero or from the stored db. Padding lanes become zero.
+typedef struct fathom_bias_gradient_arguments {
+    size_t rows, columns;
+    const float *dy;  // [rows × columns]
+    size_t dy_stride;
+    bool accumulate;
+    float *db;        // [columns], padded to whole panels
+} fathom_bias_gradient_arguments;
+
+// y = φ(z), elementwise; y may be z.
+typedef struct fathom_activation_forward_arguments {
+    size_t rows, columns;
+    fathom_activation activation;
+    float parameter;
+    const float *z;
+    size_t z_stride;
+    float *y;
+    size_t y_stride;
+} fathom_activation_forward_arguments;
+
+// dz = dy·φ′(saved), elementwise; dz may be dy. Padding lanes of dz become zero.
+typedef struct fathom_activation_backward_arguments {
+    size_t rows, columns;
+    fathom_activation activation;
+    float parameter;
+    const float *saved;
+    size_t saved_stride;
+    const float *dy;
+    size_t dy_stride;
+    float *dz;
+    size_t dz_stride;
+} fathom_activation_backward_arguments;
+
+// A loss and its gradient in one pass over the outputs. row_loss[r] is the row's loss: for cross-entropy of the row's class,
+// for the others the sum over its columns, not yet divided. dy is the gradient times `scale` (1/rows, or 1/(rows·columns)), zero in padding lanes.
+//   FATHOM_SOFTMAX_CROSS_ENTROPY  ln Σ exp(y) − y[class]          reads classes
+//   FATHOM_MEAN_SQUARED_ERROR     Σ (y − t)²                      reads targets
+//   FATHOM_BINARY_CROSS_ENTROPY   Σ max(y, 0) − y·t + ln(1 + e^−|y|)
+//   FATHOM_HUBER                  Σ ½d² where |d| ≤ δ, δ(|d| − ½δ) beyond; d = y − t, δ = parameter
+// Where targets were standardized, `units` holds the deviation of each target column: row_loss (and δ) are in the targets' own units, with u·d in
+// place of d (mean squared error, huber), while dy is the gradient of the standardized loss: 2d, and d or ±δ/u. NULL: u = 1.
+typedef struct fathom_loss_arguments {
+    size_t rows, columns;
+    const float *y;  // [rows × columns]
+    size_t y_stride;
+    const int32_t *classes;  // [rows], each in 0 ..< columns
+    const float *targets;    // [rows × columns]
+    size_t targets_stride;
+    const float *units;      // [columns], padded with zeros to whole panels; NULL: 1
+    float parameter;
+    float scale;
+    double *row_loss;        // [rows]
+    float *dy;               // [rows × columns]; NULL: the loss alone
+    size_t dy_stride;
+} fathom_loss_arguments;
+
+// mean = (Σ row_loss)·scale, in float64, over blocks of 16 rows in order.
+typedef struct fathom_loss_mean_arguments {
+    size_t rows;
+    const double *row_loss;
+    double scale;
+    double *mean;
+} fathom_loss_mean_arguments;
+
+// Softmax of every row, padding lanes zero; and the index of every row's largest value (the first of equals; a NaN is largest).
+typedef struct fathom_softmax_arguments {
+    size_t rows, columns;
+    const float *y;
+    size_t y_stride;
+    float *p;
+    size_t p_stride;
+} fathom_softmax_arguments;
+
+typedef struct fathom_argmax_arguments {
+    size_t rows, columns;
+    const float *y;
+    size_t y_stride;
+    int32_t *classes;  // [rows]
+} fathom_argmax_arguments;
+
+// The numbers of one step that the optimizer's passes share. The caller fills the settings before the step; FATHOM_CLIP the results.
+typedef struct fathom_update {
+    // settings
+    float learning_rate;
+    float clip_norm;      // largest global norm; INFINITY: none
+    float clip_value;     // largest absolute value of an element; INFINITY: none
+    float momentum;       // sgd
+    bool nesterov;        // sgd
+    float beta1, beta2, epsilon;           // adam
+    float correction1, correction2;        // adam: 1/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ)
+    // results
+    double gradient_norm;          // before clipping, over all tensors
+    double clipped_gradient_norm;  // after it
+    float clip_coefficient;        // what every gradient is multiplied by: min(1, clip_norm/gradient_norm)
+    bool finite;                   // whether loss and gradient are; the optimizer's passes change nothing where not
+} fathom_update;
+
+// sums[p] = Σ g² over panel p, in float64: per 16-row block a chain down each lane, the lanes in a fixed tree, the blocks in order.
+// Where clip_value is finite, clipped_sums likewise of the clipped values; else clipped_sums is left alone and may be NULL.
+typedef struct fathom_squared_norm_arguments {
+    size_t rows, columns;
+    const float *g;
+    size_t g_stride;
+    float clip_value;
+    double *sums;          // [panels]
+    double *clipped_sums;  // [panels]
+} fathom_squared_norm_arguments;
+
+// Norms of tensors from the sums of their panels, then the clipping factor of the step. Tensor i owns panels
+// ends[i−1] ..< ends[i]. tensor_norms[i] is its norm before clipping.
+typedef struct fathom_clip_arguments {
+    size_t tensors;
+    const size_t *ends;
+    const double *sums;
+    const double *clipped_sums;
+    const double *loss;  // the step's loss, for `finite`
+    double *tensor_norms;
+    fathom_update *update;
+} fathom_clip_arguments;
+
+// One fused pass over `count` elements (a multiple of 16, flat): g ← clip(g·coefficient), decoupled decay, state, parameters.
+//   FATHOM_SGD   p −= η·decay·p;  v = μv + g (v NULL where μ = 0);  p −= η·(nesterov ? g + μv : v)
+//   FATHOM_ADAM  p −= η·decay·p;  m += (1 − β₁)(g − m);  v = β₂v + (1 − β₂)g²;  p −= η·c₁·m / (√v·c₂ + ε)
+// adam: Kingma & Ba 2015, algorithm 1. adamw: Loshchilov & Hutter 2019, algorithm 2. Which operations are fused is fixed by reference/optimizer.c.
+typedef struct fathom_optimizer_arguments {
+    size_t count;
+    float *p;
+    const float *g;
+    float *m;  // adam's first moment
+    float *v;  // adam's second moment, sgd's velocity
+    float decay;
+    const fathom_update *update;
+} fathom_optimizer_arguments;
+
+// A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
+// mean and scale have `columns` rounded up to 16 entries; NULL for both: unchanged. order NULL: rows 0, 1, ….
+typedef struct fathom_gather_arguments {
+    size_t rows, columns;
+    const void *source;  // uint8_t or float
+    size_t source_stride;  // elements between rows
+    const uint32_t *order;
+    const float *mean;
+    const float *scale;
+    float *x;
+    size_t x_stride;
+} fathom_gather_arguments;
+
+// classes[r] = source[order[r]].
+typedef struct fathom_gather_classes_arguments {
+    size_t rows;
+    const int32_t *source;
+    const uint32_t *order;
+    int32_t *classes;
+} fathom_gather_classes_arguments;
+
+// Panels back to row-major: rows[r][c] = m[r][c]·scale[c] + offset[c] (one multiplication, one addition; NULL for both: unchanged).
+typedef struct fathom_scatter_arguments {
+    size_t rows, columns;
+    const float *m;
+    size_t m_stride;
+    const float *scale;
+    const float *offset;
+    float *target;
+    size_t target_stride;
+} fathom_scatter_arguments;
+
+// Philox 4×32-10 (Salmon et al. 2011). Element (r, c) is number i = r·16·panels + c of the stream: word i%4 of the block whose counter
+// is (i/4 low, i/4 high, stream low, stream high xor purpose·2^24), key the seed's two halves. Uniform: low + (high − low)·u,
+// u = (word >> 8)·2⁻²⁴. Normal: mean + deviation·n, by Box–Muller on words (0, 1) and (2, 3). Padding lanes zero.
+typedef struct fathom_random_arguments {
+    size_t rows, columns;
+    uint64_t seed;
+    uint64_t stream;   // below 2^56
+    uint8_t purpose;
+    float a, b;        // low, high; or mean, deviation
+    float *x;
+    size_t x_stride;
+} fathom_random_arguments;
+
+typedef union fathom_arguments {
+    fathom_gemm_forward_arguments gemm_forward;
+    fathom_gemm_dgrad_arguments gemm_dgrad;
+    fathom_gemm_wgrad_arguments gemm_wgrad;
+    fathom_transpose_arguments transpose;
+    fathom_bias_gradient_arguments bias_gradient;
+    fathom_activation_forward_arguments activation_forward;
+    fathom_activation_backward_arguments activation_backward;
+    fathom_loss_arguments loss;
+    fathom_loss_mean_arguments loss_mean;
+    fathom_softmax_arguments softmax;
+    fathom_argmax_arguments argmax;
+    fathom_squared_norm_arguments squared_norm;
+    fathom_clip_arguments clip;
+    fathom_optimizer_arguments optimizer;
+    fathom_gather_arguments gather;
+    fathom_gather_classes_arguments gather_classes;
+    fathom_scatter_arguments scatter;
+    fathom_random_arguments random;
+} fathom_arguments;
+
+typedef struct fathom_call {
+    fathom_operation operation;
+    fathom_arguments arguments;
+} fathom_call;
+
+// Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
+void fathom_run(const fathom_call *calls, size_t count, int threads);
+
+// Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).
+int fathom_threads_available(void);
+
+// Half-open ranges of rows and of panels of an operation's grid (see fathom_grid): the share of one thread.
+typedef struct fathom_range {
+    size_t row_begin, row_end, panel_begin, panel_end;
+} fathom_range;
+
+// What an operation's work is divided over: `rows` in steps of `row_step`, and `panels`. `flops` and `bytes` are its work.
+typedef struct fathom_grid {
+    size_t rows, row_step, panels;
+    double flops, bytes;
+} fathom_grid;
+
+fathom_grid fathom_grid_of(const fathom_call *call);
+
+// A kernel: one operation on one range of its grid, serial.
+typedef void fathom_kernel(const fathom_arguments *arguments, fathom_range range);
+
+// The kernels of one instruction set. No slot is ever empty: what a set does not tune, the plain-C reference does.
+typedef struct fathom_kernel_table {
+    const char *isa;  // "reference", "baseline", "avx2", "avx512", "neon"
+    int lanes;        // floats in a vector
+    fathom_kernel *kernels[FATHOM_OPERATIONS];
+} fathom_kernel_table;
+
+// The table in use: the best the processor has, or the one FATHOM_ISA names. Chosen once, at first use.
+const fathom_kernel_table *fathom_kernels(void);
+
+// The table of a set by name, NULL where the processor or the build lacks it. For checking and timing.
+const fathom_kernel_table *fathom_kernels_named(const char *isa);
+
+// Names of all sets this processor can run, plainest first; the i-th or NULL.
+const char *fathom_isa_name(size_t i);
+
+// False where FATHOM_ISA names a set that does not exist or cannot run here; fathom_kernels() then gives the best one.
+bool fathom_isa_override_is_valid(void);
+
+const char *fathom_operation_name(fathom_operation operation);
+const char *fathom_activation_name(fathom_activation activation);
+
+// Q of the QR decomposition of a tall or wide matrix of normal deviates, in place, times gain: rows orthonormal where rows ≤ columns, columns
+// otherwise; the signs such that Q is Haar-distributed (Mezzadri 2007). float64 inside; workspace of fathom_orthogonalize_workspace bytes, 64-byte aligned.
+size_t fathom_orthogonalize_workspace(size_t rows, size_t columns);
+void fathom_orthogonalize(float *m, size_t stride, size_t rows, size_t columns, float gain, void *workspace);
+
+// order[0 ..< count] becomes a permutation of 0 ..< count: Fisher–Yates on Philox, keyed by seed and stream.
+void fathom_shuffle(uint32_t *order, size_t count, uint64_t seed, uint64_t stream);
+
+// cos(π·x) in float64 by our own polynomial, for schedules; |x| ≤ 2^52.
+double fathom_cos_pi(double x);
+// x^n by squaring in float64, n ≥ 0, for bias corrections.
+double fathom_power(double x, uint64_t n);
+
+#endif

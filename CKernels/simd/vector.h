@@ -1,0 +1,76 @@
+// A small vocabulary of vector operations over LANES floats, in clang's vector extensions: the same words on every instruction set.
+//
+// Parameters of the include:
+//   LANES       1 (plain C), 4, 8 or 16; a panel row is 16/LANES vectors
+//   EMULATE_FMA defined where the processor has no fused multiply-add
+//   KERNEL(n)   the name of function n on this instruction set, e.g. n##_avx2
+// Comparisons give masks (−1 or 0 in each lane), as the extensions do.
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+typedef double vd __attribute__((vector_size(8 * LANES)));
+typedef int64_t vl __attribute__((vector_size(8 * LANES)));
+typedef uint64_t vul __attribute__((vector_size(8 * LANES)));
+
+enum { VECTORS = 16 / LANES };  // vectors in a panel row
+
+INLINE vf vf_load(const float *p) { return *(const vf *)p; }
+INLINE void vf_store(float *p, vf a) { *(vf *)p = a; }
+INLINE vf vf_set(float a) { return (vf){0} + a; }
+INLINE vi vi_set(int32_t a) { return (vi){0} + a; }
+INLINE vd vd_set(double a) { return (vd){0} + a; }
+INLINE vi vf_bits(vf a) { return (vi)a; }
+INLINE vf vf_from_bits(vi a) { return (vf)a; }
+INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
+INLINE vd vd_select(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
+INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
+INLINE vf vf_sqrt(vf a) { return __builtin_elementwise_sqrt(a); }
+INLINE vd vd_sqrt(vd a) { return __builtin_elementwise_sqrt(a); }
+INLINE vd vf_to_double(vf a) { return __builtin_convertvector(a, vd); }
+INLINE vf vd_to_float(vd a) { return __builtin_convertvector(a, vf); }
+
+// The larger and the smaller; NaN where either is.
+INLINE vf vf_max(vf a, vf b) { return vf_select((a > b) | (a != a), a, b); }
+INLINE vf vf_min(vf a, vf b) { return vf_select((a < b) | (a != a), a, b); }
+
+// Lanes i with base + i < count, for the last panel.
+INLINE vi vi_below(size_t base, size_t count) {
+    vi lane;
+    UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < vi_set((int32_t)(count > base ? (count - base < LANES ? count - base : LANES) : 0));
+}
+
+#ifdef EMULATE_FMA
+// a·b + c with one rounding, without the instruction. The product of two floats is exact in float64 (48 bits). Its sum with c is rounded to
+// odd there (the error of the addition, by Knuth's TwoSum, decides the last bit), so that the rounding to float32 is right
+// also for subnormals (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums").
+INLINE vf vf_fma(vf a, vf b, vf c) {
+    vd product = vf_to_double(a) * vf_to_double(b), addend = vf_to_double(c);
+    vd sum = product + addend;
+    vd back = sum - product;
+    vd error = (product - (sum - back)) + (addend - back);
+    vl bits = (vl)sum;
+    vl inexact = (error != 0) & (error == error) & ((bits & 0x7ff0000000000000) != 0x7ff0000000000000);
+    vl away = ((vl)error ^ bits) >= 0;  // the error has the sum's sign: the exact value is farther from zero
+    // round to odd: where the last bit is even, step to the neighbour on the exact value's side
+    vl step = inexact & ((bits & 1) == 0) & ((away & 1) | (~away & -1));
+    return vd_to_float((vd)(bits + step));
+}
+#else
+INLINE vf vf_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
+#endif
+
+// The sum of the 16 lanes of a panel row of float64 partial sums, in a fixed tree: halves are added, 8, 4, 2, 1.
+INLINE double vd_tree16(const vd parts[VECTORS]) {
+    double lane[16];
+    UNROLL for (int q = 0; q < VECTORS; q++) UNROLL for (int i = 0; i < LANES; i++) lane[q * LANES + i] = parts[q][i];
+    UNROLL for (int half = 8; half > 0; half /= 2) UNROLL for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
+}

@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// Debian and its children name LLVM's OpenMP runtime omp5; elsewhere, Homebrew included, it is omp.
+let onDebian = FileManager.default.fileExists(atPath: "/etc/debian_version")
+let homebrew = ["/opt/homebrew/opt/libomp", "/usr/local/opt/libomp"].first { FileManager.default.fileExists(atPath: $0 + "/lib") }
+
+#if os(macOS)
+let openMPFlags = ["-Xclang", "-fopenmp"]
+#else
+let openMPFlags = ["-fopenmp"]
+#endif
+
+// Kernels stay at -O3 in debug builds: a later -O3 wins over debug's -O0. Fusing is explicit, so contraction is off.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno"] + openMPFlags)]
+let openMP: [LinkerSetting] = [.linkedLibrary(onDebian ? "omp5" : "omp")]
+    + (homebrew.map { [.unsafeFlags(["-L\($0)/lib"], .when(platforms: [.macOS]))] } ?? [])
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "fathom",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Fathom", targets: ["Fathom"]),
+        .library(name: "FathomData", targets: ["FathomData"]),
+        .library(name: "FathomFormats", targets: ["FathomFormats"]),
+        .executable(name: "fathom", targets: ["FathomCommand"]),
+        .executable(name: "fathom-profiler", targets: ["FathomProfiler"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .target(name: "CKernels", path: "CKernels", cSettings: kernelFlags, linkerSettings: openMP),
+        .target(name: "Fathom", dependencies: ["CKernels"]),
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(name: "FathomData", dependencies: ["Fathom", "CZlib"]),
+        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", .product(name: "Yams", package: "Yams")]),
+        .executableTarget(name: "FathomCommand", dependencies: ["Fathom", "FathomData", "FathomFormats", argumentParser]),
+        .executableTarget(name: "FathomProfiler", dependencies: ["Fathom", "CKernels", argumentParser], path: "tools/profiler"),
+        .target(name: "KernelChecks", dependencies: ["CKernels"], path: "tools/kernelcheck/checks", cSettings: kernelFlags),
+        .executableTarget(name: "kernelcheck", dependencies: ["KernelChecks"], path: "tools/kernelcheck/main"),
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels", "KernelChecks"]),
+        .testTarget(name: "FathomTests", dependencies: ["Fathom", "CKernels"]),
+        .testTarget(name: "FathomDataTests", dependencies: ["FathomData"]),
+        .testTarget(name: "FathomFormatsTests", dependencies: ["FathomFormats"]),
+        .testTarget(name: "FathomCommandTests", dependencies: ["Fathom", "FathomData", "FathomFormats"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c11
+)

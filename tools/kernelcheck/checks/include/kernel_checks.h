@@ -1,0 +1,3 @@
+#ifndef KERNEL_CHECKS_H
+#define KERNEL_CHECKS_H
+#endif
