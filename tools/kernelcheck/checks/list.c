@@ -23,7 +23,8 @@ static size_t edge(generator *g) { return edges[draw_below(g, EDGES)]; }
 
 static void plan_product(plan *p, generator *g, size_t index) {
     plan_values(p, g);
-    p->activation = draw_one_in(g, 2) ? FATHOM_IDENTITY : (fathom_activation)draw_below(g, FATHOM_ACTIVATIONS);
+    bool activations = fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_FORWARD] != NULL;
+    p->activation = draw_one_in(g, 2) || !activations ? FATHOM_IDENTITY : (fathom_activation)draw_below(g, FATHOM_ACTIVATIONS);
     if (index < SMALL_PRODUCTS) {
         p->rows = index / SMALL_MATRICES;
         p->inputs = index / SMALL % SMALL;

@@ -128,7 +128,8 @@ int main(int count, char **arguments) {
                    results[i].passed ? "ok" : "FAILED");
             if (s.time && passed) print_speed(reference, seconds[i], flops, bytes);
             printf("\n");
-            if (!results[i].passed) printf("  %s\n", results[i].failure);
+            bool told = i > 0 && strcmp(results[i].failure, results[i - 1].failure) == 0;
+            if (!results[i].passed && !told) printf("  %s\n", results[i].failure);
             failures += !results[i].passed;
         }
         fflush(stdout);
