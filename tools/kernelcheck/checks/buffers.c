@@ -171,10 +171,7 @@ void case_release(kernel_case *c) {
 
 static size_t bytes_of(const buffer *b) { return b->count * element_size(b->element); }
 
-void buffer_remember(buffer *b) {
-    memcpy(b->initial, b->data, bytes_of(b));
-    memset(b->owners, 0, b->count);
-}
+void buffer_remember(buffer *b) { memcpy(b->initial, b->data, bytes_of(b)); }
 void buffer_restore(buffer *b) { memcpy(b->data, b->initial, bytes_of(b)); }
 void buffer_expect(buffer *b) { memcpy(b->expected, b->data, bytes_of(b)); }
 
@@ -245,6 +242,8 @@ size_t buffer_violation(const buffer *b, bool finite, const char **rule) {
     return b->count;
 }
 
+void buffer_forget_owners(buffer *b) { memset(b->owners, 0, b->count); }
+
 void buffer_count_owners(buffer *b) {
     size_t size = element_size(b->element);
     for (size_t i = 0; i < b->count; i++)
@@ -252,9 +251,8 @@ void buffer_count_owners(buffer *b) {
 }
 
 size_t buffer_owner_violation(const buffer *b) {
-    size_t size = element_size(b->element);
     for (size_t i = 0; i < b->count; i++) {
-        bool changes = memcmp(b->expected + i * size, b->initial + i * size, size) != 0;
+        bool changes = !same(b, b->expected, b->initial, i);
         if (b->owners[i] > 1 || (changes && b->owners[i] == 0 && place_of(b, i) == PLACE_INSIDE)) return i;
     }
     return b->count;

@@ -183,9 +183,9 @@ static bool run_set(run *r, const fathom_kernel_table *table, fathom_grid g, cha
             run_in_parts(r, kernel, g, false);
         } else {
             r->manner = "part by part";
+            for (int i = 0; i < r->c.buffer_count; i++) buffer_forget_owners(&r->c.buffers[i]);
             run_in_parts(r, kernel, g, true);
             if (!check_owners(r, message)) return false;
-            for (int i = 0; i < r->c.buffer_count; i++) memset(r->c.buffers[i].owners, 0, r->c.buffers[i].count);
             restore(r);
             kernel(&r->c.call.arguments, whole(g));
         }

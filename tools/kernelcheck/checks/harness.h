@@ -88,7 +88,9 @@ size_t element_size(element e);
 size_t buffer_difference(const buffer *b);
 // The same for what holds without a reference: what is not written is unchanged, gaps too; padding is zero, or finite from ordinary values.
 size_t buffer_violation(const buffer *b, bool finite, const char **rule);
-// Counts each element that differs from its initial bits.
+// Owners: each element that differs from its initial bits is counted after each part ran alone; it must have one owner at most, and
+// one where its expected value is not its initial one.
+void buffer_forget_owners(buffer *b);
 void buffer_count_owners(buffer *b);
 size_t buffer_owner_violation(const buffer *b);
 int element_describe(char *text, size_t size, const buffer *b, const uint8_t *bytes, size_t index);
