@@ -1,0 +1,65 @@
+/// y = x·W + b, with W [inputs × outputs]: the fully connected layer.
+public struct Linear: Layer {
+    public enum Width: Sendable, Hashable {
+        case number(Int)
+        /// What the data asks for: its classes, or its target columns.
+        case outputs
+    }
+
+    /// The widest layer: 2²⁴ columns, up to which float32 counts exactly.
+    public static let widest = 1 << 24
+
+    public let width: Width
+    public let bias: Bool
+    public let initializer: Initializer?
+
+    public var name: String { "linear" }
+    public var hasWeights: Bool { true }
+
+    public func outputs(from inputs: Int) throws(FathomError) -> Int {
+        guard case .number(let outputs) = width else { throw FathomError.invalid("linear(outputs) takes its width from data, and there is none") }
+        return outputs
+    }
+
+    public func resolved(outputs: Int?) throws(FathomError) -> Linear {
+        guard width == .outputs else { return self }
+        guard let outputs else {
+            throw FathomError.invalid("linear(outputs) takes its width from the data, which states none; give a number")
+        }
+        return Linear(width: .number(outputs), bias: bias, initializer: initializer)
+    }
+
+    public var description: String {
+        let columns = switch width {
+        case .number(let number): String(number)
+        case .outputs: "outputs"
+        }
+        return notation(name, columns, labelled("bias", bias, default: true), initializer.map { "init: \($0)" })
+    }
+
+    static let kind = LayerKind(name: "linear") { term throws(FathomError) in
+        let arguments = try Arguments(term, ["width"], labels: ["bias", "init"], notes: [
+            "activation": "the activation is a layer of its own: linear(128) relu",
+            "infeatures": "the width in is inferred; leave it out",
+            "inputs": "the width in is inferred; leave it out",
+        ], example: "linear(128) or linear(outputs)")
+        let bias = try arguments.boolean("bias", default: true)
+        var initializer: Initializer?
+        if let argument = arguments.value("init") {
+            guard case .term(let term) = argument.value else {
+                throw arguments.wrong("init", argument, "it must be an initializer, as in init: he or init: orthogonal(1.05)")
+            }
+            initializer = try Initializer(term)
+            if !bias, initializer?.bias != 0 {
+                throw argument.position.error("deviation of a bias that 'bias: false' takes away", "leave one of the two out")
+            }
+        }
+        guard arguments.value("width")?.word != "outputs" else {
+            return Linear(width: .outputs, bias: bias, initializer: initializer)
+        }
+        if let argument = arguments.value("width"), argument.word != nil {
+            throw arguments.wrong("width", argument, "it must be a whole number, or 'outputs': the width that the data asks for")
+        }
+        return Linear(width: .number(try arguments.integer("width", 1...widest)), bias: bias, initializer: initializer)
+    }
+}
