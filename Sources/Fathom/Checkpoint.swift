@@ -1,0 +1,39 @@
+extension Trainer {
+    private static let stateNames = ["first", "second"]
+
+    /// Everything that training needs to go on bit for bit: parameters, the optimizer's state, the step.
+    public func checkpoint() throws -> SafeTensors {
+        let layout = start.layout
+        var metadata = try start.metadata()
+        metadata["step"] = "\(stepsTaken)"
+        metadata["loss"] = loss.description
+        metadata["optimizer"] = optimizer.description
+        metadata["clip"] = clipping.description
+        func tensors(_ memory: Memory, _ prefix: String) throws -> [SafeTensors.Tensor] {
+            try layout.tensors.map { SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: try rowMajor($0, in: memory.floats(at: 0))) }
+        }
+        var all = try tensors(parameters, "model.")
+        for (name, memory) in zip(Self.stateNames, moments) { all += try tensors(memory, "optimizer.\(name).") }
+        return SafeTensors(metadata: metadata, tensors: all)
+    }
+
+    /// Goes on from a checkpoint of the same network and optimizer.
+    ///
+    /// - Parameter name: what to call the checkpoint in errors.
+    /// - Throws: `FathomError.invalid` where it belongs to another network or optimizer, or lacks a tensor. The trainer is then as it was.
+    public func restore(_ checkpoint: SafeTensors, name: String) throws {
+        func invalid(_ what: String) -> FathomError { .invalid("\(name): \(what)") }
+        guard let step = checkpoint.metadata["step"].flatMap(Int.init), step >= 0 else { throw invalid("not a checkpoint: its metadata lack 'step'") }
+        guard checkpoint.metadata["network"] == start.network.description else {
+            throw invalid("it is of the network \(checkpoint.metadata["network"] ?? "(none)"), not of \(start.network)")
+        }
+        var restored: [(into: Memory, from: Memory)] = []
+        for (memory, prefix) in zip([parameters] + moments, ["model."] + Self.stateNames.map { "optimizer.\($0)." }) {
+            let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
+            try model.fill(from: checkpoint.tensors, prefix: prefix, named: name)
+            restored.append((memory, model.storage))
+        }
+        for (into, from) in restored { into.base.copyMemory(from: from.base, byteCount: from.byteCount) }
+        setStepsTaken(step)
+    }
+}

@@ -1,0 +1,71 @@
+import CKernels
+
+extension Samples {
+    /// Points a plan's gathers at a batch of these samples and calls `body` while their memory stands still.
+    ///
+    /// - Parameters:
+    ///   - order: the rows to take, from its entry `first` on; nil: rows `first`, `first` + 1, ….
+    ///   - targets: whether the plan gathers targets too, as its second call.
+    func feed<Result>(_ plan: inout Plan, order: UnsafePointer<UInt32>?, first: Int, targets: Bool, _ body: (inout Plan) throws -> Result) rethrows -> Result {
+        // Without an order the source moves to the first row; with one, the order does.
+        let skipped = order == nil ? first : 0, order = order.map { $0 + first }
+        switch features {
+        case .bytes(let bytes):
+            return try bytes.withUnsafeBufferPointer {
+                plan.calls[0].gather(FATHOM_GATHER_BYTES, from: $0.baseAddress.map { UnsafeRawPointer($0 + skipped * columns) }, order)
+                return targets ? try feedTargets(&plan, skipped, order, body) : try body(&plan)
+            }
+        case .floats(let floats):
+            return try floats.withUnsafeBufferPointer {
+                plan.calls[0].gather(FATHOM_GATHER_FLOATS, from: $0.baseAddress.map { UnsafeRawPointer($0 + skipped * columns) }, order)
+                return targets ? try feedTargets(&plan, skipped, order, body) : try body(&plan)
+            }
+        }
+    }
+
+    private func feedTargets<Result>(
+        _ plan: inout Plan, _ skipped: Int, _ order: UnsafePointer<UInt32>?, _ body: (inout Plan) throws -> Result
+    ) rethrows -> Result {
+        switch targets {
+        case .none: return try body(&plan)
+        case .classes(let classes):
+            return try classes.withUnsafeBufferPointer {
+                plan.calls[1].arguments.gather_classes.source = $0.baseAddress.map { $0 + skipped }
+                plan.calls[1].arguments.gather_classes.order = order
+                return try body(&plan)
+            }
+        case .values(let values, let width):
+            return try values.withUnsafeBufferPointer {
+                plan.calls[1].gather(FATHOM_GATHER_FLOATS, from: $0.baseAddress.map { UnsafeRawPointer($0 + skipped * width) }, order)
+                return try body(&plan)
+            }
+        }
+    }
+}
+
+extension Call {
+    fileprivate mutating func gather(_ operation: fathom_operation, from source: UnsafeRawPointer?, _ order: UnsafePointer<UInt32>?) {
+        self.operation = operation
+        arguments.gather.source = source
+        arguments.gather.order = order
+    }
+}
+
+extension Samples {
+    /// - Throws: `FathomError.invalid` unless the targets are what the loss takes: classes below `outputs` for cross-entropy, else `outputs` values to a
+    ///   sample, from 0 to 1 for binary cross-entropy.
+    func checkTargets(for loss: Loss, outputs: Int) throws {
+        switch (targets, loss) {
+        case (.none, _): throw FathomError.invalid("the samples have no targets")
+        case (.classes(let classes), .crossEntropy):
+            guard let worst = classes.max(), worst >= outputs else { return }
+            throw FathomError.invalid("a sample is of class \(worst); the network's \(outputs) outputs know classes 0 to \(outputs - 1)")
+        case (.classes, _): throw FathomError.invalid("the loss \(loss) takes numbers as targets; these are classes, for cross-entropy")
+        case (.values, .crossEntropy): throw FathomError.invalid("cross-entropy takes classes as targets; these are numbers")
+        case (.values(let values, let width), _):
+            guard width == outputs else { throw FathomError.invalid("the samples have \(width) targets each; the network has \(outputs) outputs") }
+            guard loss == .binaryCrossEntropy, let bad = values.first(where: { !($0 >= 0 && $0 <= 1) }) else { return }
+            throw FathomError.invalid("binary cross-entropy takes targets from 0 to 1; one is \(bad)")
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Foundation
+
+/// The version of Fathom, as `fathom --version` prints it and model files carry it.
+public let fathomVersion = "0.1.0"
+
+extension Model {
+    /// Reads what `write(to:)` wrote.
+    ///
+    /// - Throws: `FathomError.noSuchInput`, or `FathomError.invalid` naming what is wrong with the file.
+    public init(contentsOf url: URL) throws {
+        try self.init(SafeTensors(contentsOf: url), name: url.path)
+    }
+
+    /// - Parameter name: what to call the file in errors.
+    public init(_ file: SafeTensors, name: String) throws {
+        func invalid(_ what: String) -> FathomError { .invalid("\(name): \(what)") }
+        guard let notation = file.metadata["network"], let inputs = file.metadata["inputs"].flatMap(Int.init), inputs > 0 else {
+            throw invalid("not a Fathom model: its metadata lack 'network' or 'inputs'")
+        }
+        let details: Details
+        do {
+            details = try file.metadata["details"].map { try JSONDecoder().decode(Details.self, from: Data($0.utf8)) } ?? Details()
+            try self.init(undrawn: Network(notation), inputs: inputs, outputs: nil, details: details)
+        } catch let error as FathomError {
+            if case .tooLarge = error { throw error }
+            throw invalid("its network or details cannot be read: \(error)")
+        } catch {
+            throw invalid("its details cannot be read")
+        }
+        for standardization in [(details.inputStandardization, inputs), (details.targetStandardization, outputs)] {
+            if let s = standardization.0, ![1, standardization.1].contains(s.mean.count) || s.mean.count != s.deviation.count {
+                throw invalid("its standardization has \(s.mean.count) columns, the model \(standardization.1)")
+            }
+        }
+        if let classes = details.classes, classes.count != outputs, !(outputs == 1 && classes.count == 2) {
+            throw invalid("it names \(classes.count) classes, the network has \(outputs) outputs")
+        }
+        try fill(from: file.tensors, prefix: "", named: name)
+    }
+
+    /// Writes the model to a file that PyTorch's safetensors reads as a `state_dict`; at once or not at all.
+    ///
+    /// - Throws: `FathomError.cannotCreate` or `FathomError.inputOutput`.
+    public func write(to url: URL) throws { try writeAtomically(safeTensors().serialized(), to: url) }
+
+    /// What `write(to:)` writes.
+    public func safeTensors() throws -> SafeTensors { SafeTensors(metadata: try metadata(), tensors: try parameters()) }
+
+    func metadata() throws -> [String: String] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let details = String(decoding: try encoder.encode(details), as: UTF8.self)
+        return ["fathom": fathomVersion, "format": "pt", "network": network.description, "inputs": "\(inputs)", "outputs": "\(outputs)", "details": details]
+    }
+
+    /// Takes over the tensors whose names begin with `prefix`: each of the model's must be there, in its shape, and finite.
+    func fill(from tensors: [SafeTensors.Tensor], prefix: String, named name: String) throws {
+        let given = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for tensor in layout.tensors {
+            guard let values = given[prefix + tensor.name] else { throw FathomError.invalid("\(name): tensor '\(prefix + tensor.name)' is missing") }
+            guard values.shape == tensor.shape else {
+                throw FathomError.invalid("\(name): tensor '\(values.name)' has shape \(values.shape); \(network) needs \(tensor.shape)")
+            }
+            if let bad = values.values.firstIndex(where: { !$0.isFinite }) {
+                throw FathomError.invalid("\(name): tensor '\(values.name)' holds \(values.values[bad]) at element \(bad)")
+            }
+            try setRowMajor(tensor, in: storage.floats(at: 0), to: values.values)
+        }
+        let known = Set(layout.tensors.map { prefix + $0.name })
+        if let stranger = tensors.first(where: { $0.name.hasPrefix(prefix) && !known.contains($0.name) }) {
+            throw FathomError.invalid("\(name): tensor '\(stranger.name)' belongs to no layer of \(network)")
+        }
+    }
+}

@@ -1,0 +1,102 @@
+/// How a model did on samples whose targets are known.
+public struct Evaluation: Sendable, Hashable {
+    /// Mean over samples (and outputs), in the targets' own units.
+    public let loss: Double
+    /// Share of samples whose class was right; nil where targets are numbers.
+    public let accuracy: Double?
+}
+
+extension Model {
+    /// Rows that a prediction or evaluation takes through the network at a time. It changes no prediction, and no sum: row losses are added in order.
+    private static let batch = 512
+
+    /// Outputs for raw features: standardization is applied, and undone on the outputs. Class scores are logits.
+    ///
+    /// - Parameters:
+    ///   - rows: row-major, `inputs` to a sample.
+    ///   - threads: 1 stays on the caller's thread, for serving from many tasks at once; nil: as many as the work pays for. The bits are the same.
+    /// - Returns: row-major, `outputs` to a sample.
+    /// - Throws: `FathomError.invalid` where `rows` is no multiple of `inputs`.
+    public func predict(_ rows: [Float], threads: Int? = nil) throws -> [Float] {
+        guard rows.count % inputs == 0 else {
+            throw FathomError.invalid("\(rows.count) features are no whole number of samples: the model takes \(inputs) to a sample")
+        }
+        return try predict(Samples(columns: inputs, features: .floats(rows), targets: .none), threads: threads)
+    }
+
+    /// Outputs for the features of samples; see `predict(_:threads:)`.
+    public func predict(_ samples: Samples, threads: Int? = nil) throws -> [Float] {
+        let scaling = try ColumnScaling(details.targetStandardization, columns: outputs)
+        return try outputs(of: samples, purpose: .prediction, threads: threads, scale: scaling?.deviation, offset: scaling?.mean)
+    }
+
+    /// Probabilities of the classes, row-major: softmax of the logits, or their sigmoid where the loss is binary cross-entropy.
+    public func probabilities(_ samples: Samples, threads: Int? = nil) throws -> [Float] {
+        try outputs(of: samples, purpose: .probabilities, threads: threads, scale: nil, offset: nil)
+    }
+
+    /// The class of each sample: the largest logit's (the first of equals), or, of two classes told by one logit, the second where it is positive.
+    public func predictClasses(_ samples: Samples, threads: Int? = nil) throws -> [Int] {
+        var classes: [Int] = []
+        classes.reserveCapacity(samples.count)
+        try forEachBatch(of: samples, purpose: .evaluation, loss: nil, threads: threads) { plan, rows in
+            if outputs == 1 {
+                classes += (0..<rows.count).map { plan.output.data[Panels.width * $0] > 0 ? 1 : 0 }
+            } else {
+                classes += (0..<rows.count).map { Int(plan.predictedClasses[$0]) }
+            }
+        }
+        return classes
+    }
+
+    /// Loss and accuracy on samples with targets.
+    ///
+    /// - Throws: `FathomError.invalid` where widths disagree, there are no samples, or the targets are not what the loss takes.
+    public func evaluate(_ samples: Samples, loss: Loss, threads: Int? = nil) throws -> Evaluation {
+        guard samples.count > 0 else { throw FathomError.invalid("there are no samples to evaluate") }
+        try samples.checkTargets(for: loss, outputs: outputs)
+        var sum = 0.0, right = 0
+        try forEachBatch(of: samples, purpose: .evaluation, loss: loss, threads: threads) { plan, rows in
+            for r in 0..<rows.count {
+                sum += plan.rowLoss[r]
+                switch samples.targets {
+                case .classes(let classes): right += classes[rows.lowerBound + r] == plan.predictedClasses[r] ? 1 : 0
+                case .values where loss == .binaryCrossEntropy:
+                    let target = plan.targets.values!
+                    right += (0..<outputs).allSatisfy { (plan.output[r, $0] > 0) == (target[r, $0] > 0.5) } ? 1 : 0
+                case .values, .none: break
+                }
+            }
+        }
+        let classified = loss == .crossEntropy || loss == .binaryCrossEntropy
+        return Evaluation(
+            loss: sum / loss.divisor(rows: samples.count, columns: outputs), accuracy: classified ? Double(right) / Double(samples.count) : nil)
+    }
+
+    private func outputs(
+        of samples: Samples, purpose: Plan.Blueprint.Purpose, threads: Int?, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?
+    ) throws -> [Float] {
+        try [Float](unsafeUninitializedCapacity: samples.count * outputs) { target, initialized in
+            try forEachBatch(of: samples, purpose: purpose, loss: details.loss, threads: threads) { plan, rows in
+                run([.scatter(plan.output, scale: scale, offset: offset, target: target.baseAddress! + rows.lowerBound * outputs)], threads: 1)
+            }
+            initialized = samples.count * outputs
+        }
+    }
+
+    private func forEachBatch(
+        of samples: Samples, purpose: Plan.Blueprint.Purpose, loss: Loss?, threads: Int?, _ body: (Plan, Range<Int>) throws -> Void
+    ) throws {
+        guard samples.columns == inputs else {
+            throw FathomError.invalid("the samples have \(samples.columns) features, the model takes \(inputs)")
+        }
+        let blueprint = try blueprint(purpose, loss: loss), threads = threads ?? Kernels.threadsAvailable
+        var plan: Plan?
+        for first in stride(from: 0, to: samples.count, by: Self.batch) {
+            let rows = first..<min(first + Self.batch, samples.count)
+            if plan?.rows != rows.count { plan = try Plan(blueprint, rows: rows.count, parameters: storage.floats(at: 0)) }
+            samples.feed(&plan!, order: nil, first: first, targets: purpose == .evaluation && loss != nil) { run($0.calls, threads: threads) }
+            try body(plan!, rows)
+        }
+    }
+}

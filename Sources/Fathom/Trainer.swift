@@ -1,0 +1,140 @@
+/// Takes steps: gather, forward, loss, backward, clip, update. A step allocates nothing once a batch of its size has been seen.
+///
+/// Results are a function of the network, the data and the seed; neither threads nor the instruction set change a bit.
+public final class Trainer {
+    /// What one step did.
+    public struct Step: Sendable, Hashable {
+        /// From 1.
+        public let step: Int
+        /// Mean over the batch (and outputs) before the update, in the targets' own units.
+        public let loss: Double
+        public let learningRate: Double
+        /// Norm of the gradient over all parameters, before clipping and after.
+        public let gradientNorm: Double
+        public let clippedGradientNorm: Double
+        /// What every gradient was multiplied by; 1 where norm clipping did nothing.
+        public let clipCoefficient: Double
+    }
+
+    public let loss: Loss
+    public let optimizer: Optimizer
+    public let clipping: Clipping
+    /// Of the next step; a schedule sets it before each.
+    public var learningRate: Double
+    /// At most this many threads work on a step.
+    public var threads: Int
+    public private(set) var stepsTaken = 0
+
+    let start: Model
+    let parameters: Memory
+    let gradients: Memory
+    /// The optimizer's state, laid out as the parameters are.
+    let moments: [Memory]
+    private let state: StepState
+    private let blueprint: Plan.Blueprint
+    /// The last batch sizes seen, newest last: as a rule the full batch and an epoch's last one.
+    private var plans: [Plan] = []
+
+    /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:)`.
+    ///
+    /// - Parameter threads: nil: all the processors.
+    /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where training does not fit in memory.
+    public convenience init(
+        _ network: Network, inputs: Int, outputs: Int? = nil, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, initializer: Initializer? = nil,
+        seed: UInt64 = 0, threads: Int? = nil
+    ) throws {
+        let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed)
+        try self.init(model, loss: loss, optimizer: optimizer, clipping: clipping, threads: threads)
+    }
+
+    /// A trainer that goes on from a model's parameters, with a fresh optimizer.
+    public init(_ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, threads: Int? = nil) throws {
+        self.loss = loss
+        self.optimizer = optimizer
+        self.clipping = clipping
+        self.threads = threads ?? Kernels.threadsAvailable
+        learningRate = optimizer.learningRate
+        var model = model
+        model.details.loss = loss
+        start = model
+        let bytes = model.layout.count * MemoryLayout<Float>.stride
+        parameters = try Memory(byteCount: bytes)
+        parameters.base.copyMemory(from: model.storage.base, byteCount: bytes)
+        gradients = try Memory(byteCount: bytes)
+        moments = try (0..<optimizer.moments).map { _ in try Memory(byteCount: bytes) }
+        state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
+        blueprint = try model.blueprint(.training, loss: loss)
+    }
+
+    /// The model as it is now: a snapshot.
+    public var model: Model { get throws { try Model(copying: start, parameters: parameters.floats(at: 0)) } }
+
+    /// One step on raw rows with values as targets: row-major, `inputs` and `outputs` to a sample.
+    ///
+    /// - Throws: `FathomError.invalid` where the numbers do not fit, `FathomError.notFinite` where loss or gradient is not finite: the parameters then
+    ///   stay as they were, and so does `stepsTaken`.
+    @discardableResult
+    public func step(inputs: [Float], targets: [Float]) throws -> Step {
+        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .values(targets, width: start.outputs)))
+    }
+
+    /// One step on raw rows with classes as targets, from 0 below the network's outputs.
+    @discardableResult
+    public func step(inputs: [Float], classes: [Int32]) throws -> Step {
+        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .classes(classes)))
+    }
+
+    private func step(on samples: Samples) throws -> Step {
+        try samples.checkTargets(for: loss, outputs: start.outputs)
+        return try step(samples, order: nil, first: 0, rows: samples.count)
+    }
+
+    /// One step on the rows `order[first ..< first + rows]` of `samples`, gathered straight from them.
+    ///
+    /// The samples' targets are checked by `check(_:)`, once; entries of `order` are rows of `samples`.
+    @discardableResult
+    public func step(_ samples: Samples, order: [UInt32], first: Int, rows: Int) throws -> Step {
+        precondition(first >= 0 && rows >= 0 && first + rows <= order.count, "a batch lies within its order")
+        return try order.withUnsafeBufferPointer { try step(samples, order: $0.baseAddress, first: first, rows: rows) }
+    }
+
+    /// - Throws: `FathomError.invalid` unless the samples are what this trainer's network and loss take.
+    public func check(_ samples: Samples) throws {
+        guard samples.columns == start.inputs else {
+            throw FathomError.invalid("the samples have \(samples.columns) features, the network takes \(start.inputs)")
+        }
+        try samples.checkTargets(for: loss, outputs: start.outputs)
+    }
+
+    private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
+        guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
+        let plan = try planIndex(rows: rows)
+        state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
+        samples.feed(&plans[plan], order: order, first: first, targets: true) { run($0.calls, threads: threads) }
+        let update = state.update.pointee
+        guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
+        stepsTaken += 1
+        return Step(
+            step: stepsTaken, loss: state.loss.pointee, learningRate: learningRate, gradientNorm: update.gradient_norm,
+            clippedGradientNorm: update.clipped_gradient_norm, clipCoefficient: Double(update.clip_coefficient))
+    }
+
+    private func planIndex(rows: Int) throws -> Int {
+        if let known = plans.firstIndex(where: { $0.rows == rows }) { return known }
+        if plans.count == 2 { plans.removeFirst() }
+        let values = parameters.floats(at: 0), slopes = gradients.floats(at: 0)
+        let tail = state.calls(start.layout, optimizer, parameters: values, gradients: slopes, moments: moments.map { $0.floats(at: 0) })
+        plans.append(try Plan(blueprint, rows: rows, parameters: values, gradients: slopes, lossMean: state.loss, tail: tail))
+        return plans.count - 1
+    }
+
+    /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
+    public var gradientNorms: [(name: String, norm: Double)] { zip(start.layout.tensors, state.norms).map { ($0.name, $1) } }
+
+    /// The last step's gradient of every tensor, before clipping, named and shaped as the parameters are.
+    public func lastGradients() throws -> [SafeTensors.Tensor] {
+        try start.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
+    }
+
+    func setStepsTaken(_ steps: Int) { stepsTaken = steps }
+}
