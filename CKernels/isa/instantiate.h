@@ -5,5 +5,23 @@
 //   WGRAD_ROWS, WGRAD_PANELS               the register tile of wgrad products
 #include "../core/table.h"
 #include "../simd/vector.h"
+#include "../random/philox.h"
 
-fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {0};
+#include "../loss/elementwise.h"
+#include "../optimizer/optimizer.h"
+#include "../reduce/squared_norm.h"
+#include "../data/gather.h"
+#include "../data/scatter.h"
+#include "../random/random.h"
+
+fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
+    [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),
+    [FATHOM_HUBER] = KERNEL(huber),
+    [FATHOM_SQUARED_NORM] = KERNEL(squared_norm),
+    [FATHOM_SGD] = KERNEL(sgd),
+    [FATHOM_ADAM] = KERNEL(adam),
+    [FATHOM_GATHER_BYTES] = KERNEL(gather_bytes),
+    [FATHOM_GATHER_FLOATS] = KERNEL(gather_floats),
+    [FATHOM_SCATTER] = KERNEL(scatter),
+    [FATHOM_RANDOM_UNIFORM] = KERNEL(random_uniform),
+};

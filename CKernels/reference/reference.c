@@ -1,4 +1,23 @@
 // The list of reference kernels: the definition of every operation, in plain C. No slot is empty.
 #include "../core/table.h"
 
-fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {0};
+fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_reference, fathom_binary_cross_entropy_reference,
+    fathom_huber_reference, fathom_loss_mean_reference, fathom_softmax_reference, fathom_argmax_reference, fathom_squared_norm_reference,
+    fathom_clip_reference, fathom_sgd_reference, fathom_adam_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference,
+    fathom_gather_classes_reference, fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
+
+fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
+    [FATHOM_MEAN_SQUARED_ERROR] = fathom_mean_squared_error_reference,
+    [FATHOM_HUBER] = fathom_huber_reference,
+    [FATHOM_LOSS_MEAN] = fathom_loss_mean_reference,
+    [FATHOM_ARGMAX] = fathom_argmax_reference,
+    [FATHOM_SQUARED_NORM] = fathom_squared_norm_reference,
+    [FATHOM_CLIP] = fathom_clip_reference,
+    [FATHOM_SGD] = fathom_sgd_reference,
+    [FATHOM_ADAM] = fathom_adam_reference,
+    [FATHOM_GATHER_BYTES] = fathom_gather_bytes_reference,
+    [FATHOM_GATHER_FLOATS] = fathom_gather_floats_reference,
+    [FATHOM_GATHER_CLASSES] = fathom_gather_classes_reference,
+    [FATHOM_SCATTER] = fathom_scatter_reference,
+    [FATHOM_RANDOM_UNIFORM] = fathom_random_uniform_reference,
+};

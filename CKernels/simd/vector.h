@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Whatever takes or gives a vector is inlined: how one wider than a register would be passed does not matter.
+#pragma clang diagnostic ignored "-Wpsabi"
+
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define INLINE static inline __attribute__((always_inline))
 
@@ -23,9 +26,10 @@ enum { VECTORS = 16 / LANES };  // vectors in a panel row
 
 INLINE vf vf_load(const float *p) { return *(const vf *)p; }
 INLINE void vf_store(float *p, vf a) { *(vf *)p = a; }
-INLINE vf vf_set(float a) { return (vf){0} + a; }
-INLINE vi vi_set(int32_t a) { return (vi){0} + a; }
-INLINE vd vd_set(double a) { return (vd){0} + a; }
+// a − 0 is a for every a and folds away; 0 + a would turn −0 into +0.
+INLINE vf vf_set(float a) { return a - (vf){0}; }
+INLINE vi vi_set(int32_t a) { return a - (vi){0}; }
+INLINE vd vd_set(double a) { return a - (vd){0}; }
 INLINE vi vf_bits(vf a) { return (vi)a; }
 INLINE vf vf_from_bits(vi a) { return (vf)a; }
 INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }

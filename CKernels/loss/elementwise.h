@@ -1,0 +1,50 @@
+// Losses that are sums over a row's columns: mean squared error, binary cross-entropy, huber. Operation for operation reference/loss.c.
+// Terms are float64 and summed as a row of panels: lanes chain over the panels, then join in a tree. Padding lanes count nothing.
+
+// What one vector of outputs contributes to the loss; *gradient is dloss/dy times scale.
+typedef vd loss_term(vf y, vf t, vf unit, vf parameter, vf scale, vf *gradient);
+
+INLINE vd squared_error_term(vf y, vf t, vf unit, vf parameter, vf scale, vf *gradient) {
+    (void)parameter;
+    vf d = y - t;
+    vd e = vf_to_double(d * unit);
+    *gradient = d * (scale + scale);
+    return e * e;
+}
+
+// Quadratic also where d is NaN, so that its gradient is.
+INLINE vd huber_term(vf y, vf t, vf unit, vf delta, vf scale, vf *gradient) {
+    vf d = y - t, e = d * unit, size = vf_abs(e), slope = delta / unit;
+    vi linear = size > delta;
+    *gradient = vf_select(linear, vf_select(d < 0, -slope, slope), d) * scale;
+    vd wide = vf_to_double(size), bound = vf_to_double(delta);
+    return vd_select(__builtin_convertvector(linear, vl), bound * (wide - 0.5 * bound), 0.5 * wide * wide);
+}
+
+INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
+    vf parameter = vf_set(l->parameter), scale = vf_set(l->scale), unit = vf_set(1);
+    size_t panels = fathom_panels(l->columns);
+    for (size_t r = range.row_begin; r < range.row_end; r++) {
+        vd sums[VECTORS] = {0};
+        for (size_t p = 0; p < panels; p++) {
+            UNROLL for (int q = 0; q < VECTORS; q++) {
+                size_t c = p * FATHOM_PANEL + q * LANES, at = r * FATHOM_PANEL + q * LANES;
+                vi live = vi_below(c, l->columns);
+                if (l->units) unit = vf_load(l->units + c);
+                vf gradient;
+                vd loss = term(vf_load(l->y + p * l->y_stride + at), vf_load(l->targets + p * l->targets_stride + at), unit, parameter, scale, &gradient);
+                sums[q] += vd_select(__builtin_convertvector(live, vl), loss, vd_set(0));
+                if (l->dy) vf_store(l->dy + p * l->dy_stride + at, vf_select(live, gradient, vf_set(0)));
+            }
+        }
+        l->row_loss[r] = vd_tree16(sums);
+    }
+}
+
+static void KERNEL(mean_squared_error)(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, squared_error_term);
+}
+
+static void KERNEL(huber)(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, huber_term);
+}

@@ -1,0 +1,73 @@
+// The optimizers' passes in plain C: the definition, fused operations included, of what every instruction set computes; and the step's clipping.
+#include <math.h>
+
+#include "reference.h"
+
+// The largest and smallest value passed through; NaN stays.
+static float clamped(float x, float limit) { return x > limit ? limit : x < -limit ? -limit : x; }
+
+// Sums of panels become sums of tensors, then the sum of all, each in one chain in order.
+static double total_of(const fathom_clip_arguments *c, const double *sums, double *tensor_norms) {
+    double total = 0;
+    size_t panel = 0;
+    for (size_t i = 0; i < c->tensors; i++) {
+        double sum = 0;
+        for (; panel < c->ends[i]; panel++) sum += sums[panel];
+        if (tensor_norms) tensor_norms[i] = sqrt(sum);
+        total += sum;
+    }
+    return total;
+}
+
+// A NaN norm gives a NaN coefficient: it compares with nothing. With a limit on values the norm after clipping is that of the clipped values; a limit
+// on the norm beside it makes it an upper bound (the values are cut after the multiplication).
+void fathom_clip_reference(const fathom_arguments *arguments, fathom_range range) {
+    (void)range;
+    const fathom_clip_arguments *c = &arguments->clip;
+    fathom_update *update = c->update;
+    double total = total_of(c, c->sums, c->tensor_norms), norm = sqrt(total), limit = update->clip_norm;
+    float coefficient = norm <= limit ? 1 : (float)(limit / norm);
+    double clipped = norm * coefficient;
+    if (update->clip_value < INFINITY) {
+        double of_values = sqrt(total_of(c, c->clipped_sums, NULL));
+        if (!(of_values >= clipped)) clipped = of_values;
+    }
+    update->gradient_norm = norm;
+    update->clipped_gradient_norm = clipped;
+    update->clip_coefficient = coefficient;
+    update->finite = isfinite(total) && isfinite(*c->loss);
+}
+
+void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_optimizer_arguments *o = &arguments->optimizer;
+    const fathom_update *update = o->update;
+    if (!update->finite) return;
+    float rate = update->learning_rate, momentum = update->momentum, decay = rate * o->decay;
+    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
+        float direction = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
+        if (o->v) {
+            float v = fathom_fma_reference(momentum, o->v[i], direction);
+            o->v[i] = v;
+            direction = update->nesterov ? fathom_fma_reference(momentum, v, direction) : v;
+        }
+        float p = fathom_fma_reference(-decay, o->p[i], o->p[i]);
+        o->p[i] = fathom_fma_reference(-rate, direction, p);
+    }
+}
+
+void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_optimizer_arguments *o = &arguments->optimizer;
+    const fathom_update *update = o->update;
+    if (!update->finite) return;
+    float rate = update->learning_rate * update->correction1, decay = update->learning_rate * o->decay;
+    float beta1_rest = 1 - update->beta1, beta2 = update->beta2, beta2_rest = 1 - beta2;
+    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
+        float g = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
+        float m = fathom_fma_reference(beta1_rest, g - o->m[i], o->m[i]);
+        float v = fathom_fma_reference(beta2_rest * g, g, beta2 * o->v[i]);
+        float p = fathom_fma_reference(-decay, o->p[i], o->p[i]);
+        o->m[i] = m;
+        o->v[i] = v;
+        o->p[i] = p - rate * m / fathom_fma_reference(sqrtf(v), update->correction2, update->epsilon);
+    }
+}

@@ -1,0 +1,38 @@
+// What the reference kernels share: one element of a matrix in panels, the exact fused multiply-add, and the reference activations.
+#ifndef FATHOM_REFERENCE_H
+#define FATHOM_REFERENCE_H
+
+#include "../core/table.h"
+
+#include <string.h>
+
+// Element (row, column) of a matrix in panels.
+static inline float *fathom_at(const float *m, size_t stride, size_t row, size_t column) {
+    return (float *)m + stride * (column / FATHOM_PANEL) + FATHOM_PANEL * row + column % FATHOM_PANEL;
+}
+
+// a·b + c with one rounding, by float64 alone. The product of two floats is exact there. The sum with c is rounded to odd: where it is
+// inexact and its last bit is even, it moves to the neighbour on the exact value's side, which TwoSum's error tells. An odd last bit
+// keeps what lies beyond it from being mistaken for a tie, so the rounding to float32 gives the fused result, subnormals included
+// (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd").
+static inline float fathom_fma_reference(float a, float b, float c) {
+    double product = (double)a * b, addend = c, sum = product + addend;
+    double back = sum - product, error = (product - (sum - back)) + (addend - back);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    // An infinite sum leaves a NaN for an error, which is neither above nor below zero.
+    if ((error > 0 || error < 0) && bits % 2 == 0) {
+        bits = (error > 0) == (sum > 0) ? bits + 1 : bits - 1;
+        memcpy(&sum, &bits, sizeof sum);
+    }
+    return (float)sum;
+}
+
+// φ(z), and φ′ as a function of what the backward pass saves: z or y (reference/activation.c).
+float fathom_activate_reference(fathom_activation activation, float parameter, float z);
+float fathom_activation_slope_reference(fathom_activation activation, float parameter, float saved);
+
+fathom_kernel fathom_gemm_forward_reference, fathom_gemm_dgrad_reference, fathom_gemm_wgrad_reference;
+fathom_kernel fathom_transpose_reference, fathom_bias_gradient_reference;
+
+#endif
