@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Whatever takes or gives a vector is inlined: how one wider than a register would be passed does not matter.
+// A vector wider than the set's registers (float64 beside float32) is passed between functions only in calls that are inlined away.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
