@@ -112,9 +112,9 @@ static buffer *take(kernel_case *c, const char *name, element e, size_t count, b
 }
 
 static float *take_matrix(kernel_case *c, const char *name, size_t rows, size_t columns, padding padding, bool written, bool filled,
-                          size_t *stride) {
+                          bool strided, size_t *stride) {
     size_t panels = (columns + 15) / 16;
-    *stride = 16 * rows + (c->plan.strided ? 16 * (1 + draw_below(&c->random, 4)) : 0);
+    *stride = 16 * rows + (strided ? 16 * (1 + draw_below(&c->random, 4)) : 0);
     // the last panel ends with its last row
     size_t count = panels && rows ? (panels - 1) * *stride + 16 * rows : 0;
     buffer *b = take(c, name, ELEMENT_FLOAT, count, written, FATHOM_ALIGNMENT);
@@ -134,16 +134,21 @@ static float *take_matrix(kernel_case *c, const char *name, size_t rows, size_t 
 }
 
 float *read_matrix(kernel_case *c, const char *name, size_t rows, size_t columns, padding padding, size_t *stride) {
-    return take_matrix(c, name, rows, columns, padding, false, true, stride);
+    return take_matrix(c, name, rows, columns, padding, false, true, c->plan.strided, stride);
 }
 
 float *written_matrix(kernel_case *c, const char *name, size_t rows, size_t columns, padding padding, bool stored, size_t *stride) {
-    return take_matrix(c, name, rows, columns, padding, true, stored, stride);
+    return take_matrix(c, name, rows, columns, padding, true, stored, c->plan.strided, stride);
 }
 
 float *read_vector(kernel_case *c, const char *name, size_t columns, padding padding) {
     size_t stride;
-    return take_matrix(c, name, 1, columns, padding, false, true, &stride);
+    return take_matrix(c, name, 1, columns, padding, false, true, false, &stride);
+}
+
+float *written_vector(kernel_case *c, const char *name, size_t columns, padding padding, bool stored) {
+    size_t stride;
+    return take_matrix(c, name, 1, columns, padding, true, stored, false, &stride);
 }
 
 void *flat(kernel_case *c, const char *name, element e, size_t count, bool written, bool unaligned) {

@@ -69,8 +69,9 @@ typedef struct kernel_case {
 float *read_matrix(kernel_case *c, const char *name, size_t rows, size_t columns, padding padding, size_t *stride);
 // A matrix that the operation writes: before it NaN, or, where `stored`, values that it goes on from.
 float *written_matrix(kernel_case *c, const char *name, size_t rows, size_t columns, padding padding, bool stored, size_t *stride);
-// A vector of `columns` floats padded to whole panels.
+// Vectors of `columns` floats padded to whole panels.
 float *read_vector(kernel_case *c, const char *name, size_t columns, padding padding);
+float *written_vector(kernel_case *c, const char *name, size_t columns, padding padding, bool stored);
 // `count` elements as they are, aligned to 64 bytes or, where they are the caller's row-major data, to the element alone. Filled with NaN
 // or a canary; the caller writes what is read.
 void *flat(kernel_case *c, const char *name, element element, size_t count, bool written, bool unaligned);
@@ -114,6 +115,6 @@ extern const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS];
 make_function make_forward, make_dgrad, make_wgrad, make_transpose, make_bias_gradient, make_squared_norm, make_loss_mean, make_clip;
 make_function make_activation_forward, make_activation_backward, make_loss, make_softmax, make_argmax, make_optimizer;
 make_function make_gather, make_gather_classes, make_scatter, make_random;
-verify_function verify_forward, verify_dgrad, verify_wgrad;
+verify_function verify_forward, verify_dgrad, verify_wgrad, verify_transpose, verify_scatter;
 
 #endif

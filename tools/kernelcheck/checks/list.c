@@ -39,10 +39,47 @@ static void plan_product(plan *p, generator *g, size_t index) {
     if (long_one) *long_one = depths[draw_below(g, DEPTHS)];
 }
 
-#define PRODUCT(make, verify) {plan_product, make, verify, SMALL_PRODUCTS + 300, SMALL_PRODUCTS + 4000, 128, 512, 512}
+static void plan_matrix(plan *p, generator *g, size_t index) {
+    plan_values(p, g);
+    p->activation = (fathom_activation)(index % FATHOM_ACTIVATIONS);
+    p->inputs = 0;
+    p->rows = index / SMALL % SMALL;
+    p->outputs = index % SMALL;
+    if (index / SMALL_MATRICES % 2 == 0) return;
+    p->rows = edge(g);
+    p->outputs = edge(g);
+    if (draw_one_in(g, 8)) p->rows = depths[draw_below(g, DEPTHS)];
+    if (draw_one_in(g, 8)) p->outputs = depths[draw_below(g, DEPTHS)];
+}
+
+enum { QUICK_PRODUCTS = SMALL_PRODUCTS + 300, FULL_PRODUCTS = SMALL_PRODUCTS + 6000 };
+// Twelve activations times all small sizes, edges between: 24 rounds.
+enum { QUICK = 4 * SMALL_MATRICES, QUICK_ACTIVATIONS = 12 * SMALL_MATRICES, FULL = 24 * SMALL_MATRICES };
 
 const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
-    [FATHOM_GEMM_FORWARD] = PRODUCT(make_forward, verify_forward),
-    [FATHOM_GEMM_DGRAD] = PRODUCT(make_dgrad, verify_dgrad),
-    [FATHOM_GEMM_WGRAD] = PRODUCT(make_wgrad, verify_wgrad),
+    // operation                    plan          make                 verify           quick           full           timed shape
+    [FATHOM_GEMM_FORWARD]        = {plan_product, make_forward,        verify_forward,  QUICK_PRODUCTS, FULL_PRODUCTS, 128, 512, 512},
+    [FATHOM_GEMM_DGRAD]          = {plan_product, make_dgrad,          verify_dgrad,    QUICK_PRODUCTS, FULL_PRODUCTS, 128, 512, 512},
+    [FATHOM_GEMM_WGRAD]          = {plan_product, make_wgrad,          verify_wgrad,    QUICK_PRODUCTS, FULL_PRODUCTS, 128, 512, 512},
+    [FATHOM_TRANSPOSE]           = {plan_matrix,  make_transpose,      verify_transpose, QUICK,         FULL,          512, 0, 512},
+    [FATHOM_BIAS_GRADIENT]       = {plan_matrix,  make_bias_gradient,  NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_ACTIVATION_FORWARD]  = {plan_matrix,  make_activation_forward,  NULL,       QUICK_ACTIVATIONS, FULL,       128, 0, 512},
+    [FATHOM_ACTIVATION_BACKWARD] = {plan_matrix,  make_activation_backward, NULL,       QUICK_ACTIVATIONS, FULL,       128, 0, 512},
+    [FATHOM_SOFTMAX_CROSS_ENTROPY] = {plan_matrix, make_loss,          NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_MEAN_SQUARED_ERROR]  = {plan_matrix,  make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_BINARY_CROSS_ENTROPY] = {plan_matrix, make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_HUBER]               = {plan_matrix,  make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_LOSS_MEAN]           = {plan_matrix,  make_loss_mean,      NULL,            QUICK,          FULL,          128, 0, 1},
+    [FATHOM_SOFTMAX]             = {plan_matrix,  make_softmax,        NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_ARGMAX]              = {plan_matrix,  make_argmax,         NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_SQUARED_NORM]        = {plan_matrix,  make_squared_norm,   NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_CLIP]                = {plan_matrix,  make_clip,           NULL,            QUICK,          FULL,          16, 0, 16},
+    [FATHOM_SGD]                 = {plan_matrix,  make_optimizer,      NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_ADAM]                = {plan_matrix,  make_optimizer,      NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_GATHER_BYTES]        = {plan_matrix,  make_gather,         NULL,            QUICK,          FULL,          128, 0, 784},
+    [FATHOM_GATHER_FLOATS]       = {plan_matrix,  make_gather,         NULL,            QUICK,          FULL,          128, 0, 784},
+    [FATHOM_GATHER_CLASSES]      = {plan_matrix,  make_gather_classes, NULL,            QUICK,          FULL,          128, 0, 1},
+    [FATHOM_SCATTER]             = {plan_matrix,  make_scatter,        verify_scatter,  QUICK,          FULL,          128, 0, 512},
+    [FATHOM_RANDOM_UNIFORM]      = {plan_matrix,  make_random,         NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_RANDOM_NORMAL]       = {plan_matrix,  make_random,         NULL,            QUICK,          FULL,          512, 0, 512},
 };

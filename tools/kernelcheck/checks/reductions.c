@@ -1,0 +1,44 @@
+// Sums: bias gradients, squared norms, the mean of a loss.
+#include "harness.h"
+
+#include <math.h>
+
+void make_bias_gradient(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_bias_gradient_arguments *a = &c->call.arguments.bias_gradient;
+    a->rows = p->rows;
+    a->columns = p->outputs;
+    a->accumulate = p->options & 4;
+    a->dy = read_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, &a->dy_stride);
+    a->db = written_vector(c, "db", p->outputs, PADDING_ZERO, a->accumulate);
+    fact(c, "accumulate", a->accumulate);
+}
+
+void make_squared_norm(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_squared_norm_arguments *a = &c->call.arguments.squared_norm;
+    size_t panels = (p->outputs + 15) / 16;
+    a->rows = p->rows;
+    a->columns = p->outputs;
+    a->clip_value = p->options & 1 ? 0.3f : INFINITY;
+    a->g = read_matrix(c, "g", p->rows, p->outputs, PADDING_ZERO, &a->g_stride);
+    a->sums = flat(c, "sums", ELEMENT_DOUBLE, panels, true, false);
+    // where nothing is clipped, these are left alone: NULL, or there and unchanged
+    if (p->options & 3) a->clipped_sums = flat(c, "clipped_sums", ELEMENT_DOUBLE, panels, p->options & 1, false);
+    fact(c, "clip_value", a->clip_value);
+}
+
+void make_loss_mean(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_loss_mean_arguments *a = &c->call.arguments.loss_mean;
+    a->rows = p->rows * (p->options & 1 ? 1 : p->outputs);
+    double *loss = flat(c, "row_loss", ELEMENT_DOUBLE, a->rows, false, false);
+    for (size_t i = 0; i < a->rows; i++) loss[i] = (double)draw_float(&c->random, p->values) * 0x1.123456789abcdp0;
+    a->row_loss = loss;
+    a->scale = 1.0 / (double)(a->rows + 1);
+    a->mean = flat(c, "mean", ELEMENT_DOUBLE, 1, true, false);
+    fact(c, "losses", (double)a->rows);
+}
