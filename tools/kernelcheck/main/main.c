@@ -2,6 +2,7 @@
 #include "kernel_checks.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,31 +110,84 @@ static void print_speed(double reference, double seconds, double flops, double b
     if (product) printf("  %8.2f GFLOP/s", flops / seconds * 1e-9);
     else if (bytes > 0) printf("  %8.2f GB/s   ", bytes / seconds * 1e-9);
     else printf("  %8.3f µs     ", seconds * 1e6);
-    printf("  %6.1f × reference", reference / seconds);
+    printf("  %6.1f times the reference's", reference / seconds);
+}
+
+// Checks run on all processors, an operation each; their lines appear in the list's order.
+typedef struct work {
+    const settings *s;
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    int next;
+    bool done[FATHOM_OPERATIONS];
+    kernel_check_result results[FATHOM_OPERATIONS][SETS];
+} work;
+
+static void *worker(void *context) {
+    work *w = context;
+    pthread_mutex_lock(&w->lock);
+    while (w->next < FATHOM_OPERATIONS) {
+        int k = w->next++;
+        pthread_mutex_unlock(&w->lock);
+        if (w->s->wanted[k]) kernel_check((fathom_operation)k, &w->s->check, w->s->isas, w->s->isa_count, w->results[k]);
+        pthread_mutex_lock(&w->lock);
+        w->done[k] = true;
+        pthread_cond_signal(&w->finished);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static size_t report(const settings *s, fathom_operation operation, const kernel_check_result results[]) {
+    size_t failures = 0;
+    for (size_t i = 0; i < s->isa_count; i++) {
+        printf("%-22s %-10s %8zu cases  %s\n", fathom_operation_name(operation), results[i].isa, results[i].cases,
+               results[i].passed ? "ok" : "FAILED");
+        bool told = i > 0 && strcmp(results[i].failure, results[i - 1].failure) == 0;
+        if (!results[i].passed && !told) printf("  %s\n", results[i].failure);
+        failures += !results[i].passed;
+    }
+    fflush(stdout);
+    return failures;
+}
+
+static size_t check(const settings *s) {
+    static work w = {.lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
+    w.s = s;
+    pthread_t threads[64];
+    int count = 0, wanted = fathom_threads_available() < 64 ? fathom_threads_available() : 64;
+    while (count < wanted && pthread_create(&threads[count], NULL, worker, &w) == 0) count++;
+    if (count == 0) worker(&w);
+    size_t failures = 0;
+    for (int k = 0; k < FATHOM_OPERATIONS; k++) {
+        pthread_mutex_lock(&w.lock);
+        while (!w.done[k]) pthread_cond_wait(&w.finished, &w.lock);
+        pthread_mutex_unlock(&w.lock);
+        if (s->wanted[k]) failures += report(s, (fathom_operation)k, w.results[k]);
+    }
+    for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    return failures;
+}
+
+static void measure(const settings *s) {
+    printf("speed on one thread, best of interleaved rounds\n");
+    for (int k = 0; k < FATHOM_OPERATIONS; k++) {
+        if (!s->wanted[k]) continue;
+        double reference, seconds[SETS], flops, bytes;
+        kernel_time((fathom_operation)k, s->isas, s->isa_count, &reference, seconds, &flops, &bytes);
+        for (size_t i = 0; i < s->isa_count; i++) {
+            printf("%-22s %-10s", fathom_operation_name((fathom_operation)k), s->isas[i]);
+            print_speed(reference, seconds[i], flops, bytes);
+            printf("\n");
+        }
+    }
 }
 
 int main(int count, char **arguments) {
     settings s = parse(count, arguments);
     printf("seed %llu\n", (unsigned long long)s.check.seed);
-    size_t failures = 0;
-    for (int k = 0; k < FATHOM_OPERATIONS; k++) {
-        if (!s.wanted[k]) continue;
-        fathom_operation operation = (fathom_operation)k;
-        static kernel_check_result results[SETS];
-        bool passed = kernel_check(operation, &s.check, s.isas, s.isa_count, results);
-        double reference, seconds[SETS], flops, bytes;
-        if (s.time && passed) kernel_time(operation, s.isas, s.isa_count, &reference, seconds, &flops, &bytes);
-        for (size_t i = 0; i < s.isa_count; i++) {
-            printf("%-22s %-10s %8zu cases  %s", fathom_operation_name(operation), results[i].isa, results[i].cases,
-                   results[i].passed ? "ok" : "FAILED");
-            if (s.time && passed) print_speed(reference, seconds[i], flops, bytes);
-            printf("\n");
-            bool told = i > 0 && strcmp(results[i].failure, results[i - 1].failure) == 0;
-            if (!results[i].passed && !told) printf("  %s\n", results[i].failure);
-            failures += !results[i].passed;
-        }
-        fflush(stdout);
-    }
+    size_t failures = check(&s);
     if (failures) printf("%zu failed\n", failures);
+    else if (s.time) measure(&s);
     return failures != 0;
 }
