@@ -66,10 +66,11 @@ struct Plan {
 }
 
 extension Plan.Blueprint {
-    /// Bytes of the plan's buffers for a batch of `rows`.
+    /// Bytes of the plan's buffers for a batch of `rows`, at most 2³².
     func byteCount(rows: Int) -> Int {
         let nowhere = UnsafeMutablePointer<Float>(bitPattern: Reservation.alignment)!
-        return build(rows: rows, parameters: nowhere, gradients: nowhere, lossMean: nil, memory: nil).byteCount
+        // No batch is larger than this; beyond it, sizes would only overflow.
+        return build(rows: min(rows, 1 << 32), parameters: nowhere, gradients: nowhere, lossMean: nil, memory: nil).byteCount
     }
 
     fileprivate func build(
