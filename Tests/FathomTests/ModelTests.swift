@@ -67,7 +67,11 @@ import Testing
         #expect(refused { $0.metadata["network"] = "lnear(2)" }.hasPrefix("m: its network or details cannot be read: unknown layer 'lnear'"))
     }
 
-    @Test(arguments: [("he", 2.0 / 400), ("glorot", 2.0 / 700), ("lecun", 1.0 / 400), ("he(uniform)", 2.0 / 400), ("gaussian(1.5)", 2.25 / 400), ("normal(0.3)", 0.09)])
+    static let variances: [(String, Double)] = [
+        ("he", 2 / 400), ("glorot", 2 / 700), ("lecun", 1 / 400), ("he(uniform)", 2 / 400), ("gaussian(1.5)", 2.25 / 400), ("normal(0.3)", 0.09),
+    ]
+
+    @Test(arguments: variances)
     func drawnWeightsHaveTheVarianceOfTheirFormula(initializer: String, variance: Double) throws {
         let model = try Model(Network("linear(300) relu"), inputs: 400, initializer: Initializer(initializer), seed: 12)
         let weights = try model.parameters()[0].values.map(Double.init), n = Double(weights.count)

@@ -20,7 +20,7 @@ import Testing
         withUnsafeBytes(of: UInt64(json.utf8.count).littleEndian) { Data($0) } + Data(json.utf8) + Data(count: body)
     }
 
-    @Test(arguments: [
+    static let broken: [(Data, String)] = [
         (Data(), "not a safetensors file: 0 bytes, at least 8 are wanted"),
         (Data(repeating: 0xff, count: 20), "not a safetensors file, or cut short: its header would take 18446744073709551615 bytes of 12"),
         (header("[]"), "not a safetensors file: its header is not a JSON object"),
@@ -32,7 +32,9 @@ import Testing
          "tensor 't' does not fit: shape [4611686018427387904, 4], bytes 0..<0 of 0; is the file cut short?"),
         (header(#"{"t":{"dtype":"F32"}}"#), "tensor 't' lacks dtype, shape or data_offsets"),
         (header(#"{"__metadata__":{"a":1}}"#), "its metadata are not texts"),
-    ])
+    ]
+
+    @Test(arguments: broken)
     func brokenFilesAreRefused(data: Data, message: String) {
         #expect(throws: FathomError.invalid("f: \(message)")) { try SafeTensors(data, name: "f") }
     }
