@@ -5,11 +5,9 @@
 //   WGRAD_ROWS, WGRAD_PANELS               the register tile of wgrad products
 #include "../core/table.h"
 #include "../simd/vector.h"
-#include "../simd/math.h"
 #include "../random/philox.h"
 
 #include "../loss/elementwise.h"
-#include "../loss/softmax.h"
 #include "../optimizer/optimizer.h"
 #include "../reduce/squared_norm.h"
 #include "../data/gather.h"
@@ -17,11 +15,8 @@
 #include "../random/random.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
-    [FATHOM_SOFTMAX_CROSS_ENTROPY] = KERNEL(softmax_cross_entropy),
     [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),
-    [FATHOM_BINARY_CROSS_ENTROPY] = KERNEL(binary_cross_entropy),
     [FATHOM_HUBER] = KERNEL(huber),
-    [FATHOM_SOFTMAX] = KERNEL(softmax),
     [FATHOM_SQUARED_NORM] = KERNEL(squared_norm),
     [FATHOM_SGD] = KERNEL(sgd),
     [FATHOM_ADAM] = KERNEL(adam),
@@ -29,5 +24,4 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GATHER_FLOATS] = KERNEL(gather_floats),
     [FATHOM_SCATTER] = KERNEL(scatter),
     [FATHOM_RANDOM_UNIFORM] = KERNEL(random_uniform),
-    [FATHOM_RANDOM_NORMAL] = KERNEL(random_normal),
 };

@@ -7,12 +7,9 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
     fathom_gather_classes_reference, fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 
 fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
-    [FATHOM_SOFTMAX_CROSS_ENTROPY] = fathom_softmax_cross_entropy_reference,
     [FATHOM_MEAN_SQUARED_ERROR] = fathom_mean_squared_error_reference,
-    [FATHOM_BINARY_CROSS_ENTROPY] = fathom_binary_cross_entropy_reference,
     [FATHOM_HUBER] = fathom_huber_reference,
     [FATHOM_LOSS_MEAN] = fathom_loss_mean_reference,
-    [FATHOM_SOFTMAX] = fathom_softmax_reference,
     [FATHOM_ARGMAX] = fathom_argmax_reference,
     [FATHOM_SQUARED_NORM] = fathom_squared_norm_reference,
     [FATHOM_CLIP] = fathom_clip_reference,
@@ -23,5 +20,4 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_GATHER_CLASSES] = fathom_gather_classes_reference,
     [FATHOM_SCATTER] = fathom_scatter_reference,
     [FATHOM_RANDOM_UNIFORM] = fathom_random_uniform_reference,
-    [FATHOM_RANDOM_NORMAL] = fathom_random_normal_reference,
 };

@@ -1,7 +1,7 @@
 import CKernels
 
 /// cos(π·x) by the library's own polynomial: the same bits everywhere.
-func cosPi(_ x: Double) -> Double {
+package func cosPi(_ x: Double) -> Double {
     fathom_cos_pi(x)
 }
 

@@ -1,5 +1,5 @@
 /// The arguments of a term, checked against what it takes: no unknown, doubled or surplus one is left when this exists.
-struct Arguments {
+package struct Arguments {
     private let term: Term
     private let name: String
     private let positional: [String]
@@ -10,7 +10,7 @@ struct Arguments {
     ///   - labels: The labels that the term takes.
     ///   - notes: Labels known from elsewhere that have no counterpart here, and what to do instead.
     ///   - example: A term that would be right.
-    init(_ term: Term, _ positional: [String] = [], labels: [String] = [], notes: [String: String] = [:], example: String) throws(FathomError) {
+    package init(_ term: Term, _ positional: [String] = [], labels: [String] = [], notes: [String: String] = [:], example: String) throws(FathomError) {
         self.term = term
         self.positional = positional
         self.example = example
@@ -88,7 +88,7 @@ struct Arguments {
     }
 
     /// A number within the bounds, as float32 holds it; the default where it is not given, an error where there is none.
-    func number(_ name: String, _ bounds: Bounds, default standard: Double? = nil) throws(FathomError) -> Double {
+    package func number(_ name: String, _ bounds: Bounds, default standard: Double? = nil) throws(FathomError) -> Double {
         guard let argument = value(name) else {
             guard let standard else { throw missing(name) }
             return standard
@@ -101,7 +101,7 @@ struct Arguments {
     }
 
     /// A whole number within the range.
-    func integer(_ name: String, _ range: ClosedRange<Int>, default standard: Int? = nil) throws(FathomError) -> Int {
+    package func integer(_ name: String, _ range: ClosedRange<Int>, default standard: Int? = nil) throws(FathomError) -> Int {
         guard let argument = value(name) else {
             guard let standard else { throw missing(name) }
             return standard
@@ -140,12 +140,12 @@ struct Arguments {
 }
 
 /// What a number may be, and how to say so.
-struct Bounds: Sendable {
+package struct Bounds: Sendable {
     let words: String
     let contain: @Sendable (Double) -> Bool
 
     static let positive = Bounds(words: "above 0") { $0 > 0 }
-    static let notNegative = Bounds(words: "0 or above") { $0 >= 0 }
+    package static let notNegative = Bounds(words: "0 or above") { $0 >= 0 }
     static let zeroToOne = Bounds(words: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
     static let zeroToBelowOne = Bounds(words: "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
 }

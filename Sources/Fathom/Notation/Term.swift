@@ -1,5 +1,5 @@
 /// A place in a notation, `offset` characters from its start.
-struct Position: Hashable, Sendable {
+package struct Position: Hashable, Sendable {
     let source: String
     let offset: Int
 
@@ -9,12 +9,12 @@ struct Position: Hashable, Sendable {
 }
 
 /// A parsed piece of notation, `name(argument, label: argument)[term …] * times`, or `[term …] * times` without a name.
-struct Term: Sendable {
-    let name: String?
+package struct Term: Sendable {
+    package let name: String?
     let arguments: [Argument]
     let group: [Term]?
     var times = 1
-    let position: Position
+    package let position: Position
     /// The place of the count of repetitions, where one is written.
     var timesPosition: Position?
 }
@@ -51,7 +51,7 @@ func parseTerms(_ source: String, blocks: Set<String> = []) throws(FathomError) 
 /// - Parameters:
 ///   - kind: What the term is, for messages: `optimizer`.
 ///   - example: A term that would be right.
-func parseTerm(_ source: String, _ kind: String, example: String) throws(FathomError) -> Term {
+package func parseTerm(_ source: String, _ kind: String, example: String) throws(FathomError) -> Term {
     let terms = try parseTerms(source)
     guard let term = terms.first else {
         throw Position(source: source, offset: 0).error("no \(kind)", "write one, as in \(example)")

@@ -1,5 +1,5 @@
 /// The names of one kind of thing, and what other frameworks call them.
-struct Vocabulary: Sendable {
+package struct Vocabulary: Sendable {
     /// What the names are names of: `layer`.
     let kind: String
     let names: [String]
@@ -8,12 +8,19 @@ struct Vocabulary: Sendable {
     /// Names known from elsewhere that have no counterpart here, and what to do instead.
     var notes: [String: String] = [:]
 
+    package init(kind: String, names: [String], synonyms: [String: String] = [:], notes: [String: String] = [:]) {
+        self.kind = kind
+        self.names = names
+        self.synonyms = synonyms
+        self.notes = notes
+    }
+
     /// The error for a name that is not one of these.
-    func unknown(_ name: String, at position: Position) -> FathomError {
+    package func unknown(_ name: String, at position: Position) -> FathomError {
         position.error("unknown \(kind) '\(name)'", remedy(for: name))
     }
 
-    func remedy(for name: String) -> String {
+    package func remedy(for name: String) -> String {
         let folded = Self.fold(name)
         if let note = notes[folded] { return note }
         if let suggestion = synonyms[folded] ?? nearest(to: folded) { return "did you mean '\(suggestion)'?" }

@@ -1,0 +1,132 @@
+/// The outcome of reading a number from bytes.
+enum Number<Value> {
+    case value(Value)
+    /// "nan", "inf" or "infinity", in any case, or too large for the type.
+    case notFinite
+    case notANumber
+}
+
+/// A decimal number as written: `negative`, mantissa · 10^exponent, the digits beyond the 19th dropped.
+private struct Decimal {
+    var negative = false
+    var mantissa: UInt64 = 0
+    var exponent = 0
+}
+
+/// 10⁰ … 10⁶⁴, each correctly rounded; exact up to 10²².
+private let powersOfTen = (0 ... 64).map { Double("1e\($0)")! }
+
+/// Reads sign, digits, point and exponent from `position`, and moves it behind them: `[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?`.
+@inline(__always)
+private func scanDecimal(_ bytes: UnsafeBufferPointer<UInt8>, _ position: inout Int, end: Int) -> Decimal? {
+    var result = Decimal(), p = position
+    if p < end, bytes[p] == 0x2D || bytes[p] == 0x2B {
+        result.negative = bytes[p] == 0x2D
+        p += 1
+    }
+    var digits = 0, significant = 0
+    @inline(__always) func scanDigits(afterPoint: Bool) {
+        while p < end {
+            let digit = bytes[p] &- 0x30
+            guard digit < 10 else { return }
+            p += 1
+            digits += 1
+            if significant < 19 {
+                result.mantissa = result.mantissa &* 10 &+ UInt64(digit)
+                if result.mantissa != 0 { significant += 1 }
+                if afterPoint { result.exponent -= 1 }
+            } else if !afterPoint {
+                result.exponent += 1
+            }
+        }
+    }
+    scanDigits(afterPoint: false)
+    if p < end, bytes[p] == 0x2E {
+        p += 1
+        scanDigits(afterPoint: true)
+    }
+    guard digits > 0 else { return nil }
+    if p < end, bytes[p] | 0x20 == 0x65 {
+        p += 1
+        var negative = false, exponent = 0, exponentDigits = 0
+        if p < end, bytes[p] == 0x2D || bytes[p] == 0x2B {
+            negative = bytes[p] == 0x2D
+            p += 1
+        }
+        while p < end, case let digit = bytes[p] &- 0x30, digit < 10 {
+            exponent = min(exponent * 10 + Int(digit), 1_000_000)
+            exponentDigits += 1
+            p += 1
+        }
+        guard exponentDigits > 0 else { return nil }
+        result.exponent += negative ? -exponent : exponent
+    }
+    position = p
+    return result
+}
+
+/// The number that begins at `position`, correctly rounded to float32, and `position` moved behind it; nil, without a move, where no
+/// plain number begins there or it is beyond the type.
+///
+/// mantissa · 10^exponent in float64 is off by at most 3 units in the last place (mantissa, power and product are each rounded once, the
+/// dropped digits weigh less than 2⁻⁵⁹). So unless the 29 bits below float32's last are within 4 of a tie, rounding it gives the float32
+/// nearest to what is written. The rest goes the slow way, by `Float(_:)`.
+func scanFloat(_ bytes: UnsafeBufferPointer<UInt8>, _ position: inout Int, end: Int) -> Float? {
+    var p = position
+    guard let decimal = scanDecimal(bytes, &p, end: end) else { return nil }
+    var result: Float
+    if decimal.mantissa == 0 {
+        result = 0
+    } else if decimal.exponent == 0, decimal.mantissa <= 1 << 53 {
+        result = Float(decimal.mantissa)
+    } else {
+        let power = decimal.exponent.magnitude
+        guard power <= 64 else { return slowly(bytes, &position, p) }
+        let mantissa = Double(decimal.mantissa)
+        let value = decimal.exponent < 0 ? mantissa / powersOfTen[Int(power)] : mantissa * powersOfTen[Int(power)]
+        let fromTie = (value.bitPattern & 0x1FFF_FFFF) &- (0x1000_0000 - 4)
+        guard fromTie > 8, value >= Double(Float.leastNormalMagnitude) else { return slowly(bytes, &position, p) }
+        result = Float(value)
+    }
+    guard result.isFinite else { return nil }
+    position = p
+    return decimal.negative ? -result : result
+}
+
+@inline(never)
+private func slowly(_ bytes: UnsafeBufferPointer<UInt8>, _ position: inout Int, _ end: Int) -> Float? {
+    let text = String(decoding: bytes[position ..< end], as: UTF8.self)
+    guard let value = Float(text), value.isFinite else { return nil }
+    position = end
+    return value
+}
+
+/// All of `bytes` as one float32, correctly rounded.
+func parseFloat(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) -> Number<Float> {
+    var position = start
+    if let value = scanFloat(bytes, &position, end: end), position == end { return .value(value) }
+    return classifyFailure(bytes, start, end)
+}
+
+/// All of `bytes` as one float64, correctly rounded.
+func parseDouble(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int, to end: Int) -> Number<Double> {
+    var position = start
+    guard let decimal = scanDecimal(bytes, &position, end: end), position == end else { return classifyFailure(bytes, start, end) }
+    let power = decimal.exponent.magnitude
+    if decimal.mantissa <= 1 << 53, power <= 22 {  // both exact, so one rounding
+        let mantissa = Double(decimal.mantissa)
+        let value = decimal.exponent < 0 ? mantissa / powersOfTen[Int(power)] : mantissa * powersOfTen[Int(power)]
+        return .value(decimal.negative ? -value : value)
+    }
+    guard let value = Double(String(decoding: bytes[start ..< end], as: UTF8.self)), value.isFinite else { return .notFinite }
+    return .value(value)
+}
+
+private func classifyFailure<Value>(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int) -> Number<Value> {
+    var position = start
+    if scanDecimal(bytes, &position, end: end) != nil { return position == end ? .notFinite : .notANumber }
+    guard end - start <= 9 else { return .notANumber }
+    var word = bytes[start ..< end].map { $0 | 0x20 }
+    if let sign = bytes[start ..< end].first, sign == 0x2B || sign == 0x2D { word.removeFirst() }
+    return ["nan", "inf", "infinity"].contains(String(decoding: word, as: UTF8.self)) ? .notFinite : .notANumber
+}
