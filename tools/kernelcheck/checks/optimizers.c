@@ -30,7 +30,7 @@ static fathom_update *update(kernel_case *c, bool written) {
     u->gradient_norm = written ? NAN : 2;
     u->clipped_gradient_norm = written ? NAN : 0.5;
     u->clip_coefficient = written ? NAN : o >> 19 & 1 ? 1 : 0.25f;
-    u->finite = written || (o >> 20) % 8 != 0;
+    u->finite = written || (o >> 20) % 8 != 1;
     fact(c, "learning_rate", u->learning_rate);
     fact(c, "clip_norm", u->clip_norm);
     fact(c, "clip_value", u->clip_value);

@@ -38,9 +38,10 @@ void kernel_sample_destroy(kernel_sample *sample);
 void kernel_time(fathom_operation operation, const char *const isas[], size_t count, double *reference_seconds, double seconds[],
                  double *flops, double *bytes);
 
-// The machine's limits, measured now on `threads` threads: GFLOP/s of independent chains of fused multiply-adds on the best instruction set
-// of the processor (0 where it has none), and GB/s of y[i] = a·x[i] + y[i] over arrays that exceed every cache (two reads, one write counted).
-double machine_fma_gflops(int threads, double seconds);
-double machine_bandwidth(int threads, double seconds);
+// The machine's limits, measured once, now, on `threads` threads: GFLOP/s of independent chains of fused multiply-adds on the best
+// instruction set of the processor (0 where it has none), over a few milliseconds;
+double machine_fma_gflops(int threads);
+// and GB/s of y[i] = a·y[i] + x[i] over arrays of `count` floats, which should exceed every cache (two reads and one write are counted).
+double machine_bandwidth(int threads, float *x, float *y, size_t count);
 
 #endif
