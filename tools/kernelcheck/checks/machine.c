@@ -38,8 +38,8 @@ typedef struct chains {
 
 static chains best_chains(void) {
 #if FATHOM_X86
-    if (fathom_kernels_named("avx512")) return (chains){chains_avx512, 2 * 16 * 24};
-    if (fathom_kernels_named("avx2")) return (chains){chains_avx2, 2 * 8 * 12};
+    if (__builtin_cpu_supports("avx512f")) return (chains){chains_avx512, 2 * 16 * 24};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return (chains){chains_avx2, 2 * 8 * 12};
 #elif FATHOM_ARM
     return (chains){chains_neon, 2 * 4 * 24};
 #endif
