@@ -132,7 +132,7 @@ public struct Initializer: NotationRepresentable {
             bias = try arguments.number("bias", .notNegative, default: 0)
         case "zeros":
             weights = .zeros
-            bias = try Arguments(term, labels: ["bias"], example: "zeros").number("bias", .notNegative, default: 0)
+            bias = try Arguments(term, labels: ["bias"], example: "zeros or zeros(bias: 0.1)").number("bias", .notNegative, default: 0)
         default:
             throw Self.vocabulary.unknown(name, at: term.position)
         }

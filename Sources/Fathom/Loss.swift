@@ -33,9 +33,9 @@ public enum Loss: NotationRepresentable {
             "logloss": "cross-entropy", "meansquarederror": "mse", "mseloss": "mse", "l2": "mse", "squarederror": "mse",
             "bce": "binary-cross-entropy", "bceloss": "binary-cross-entropy", "bcewithlogits": "binary-cross-entropy",
             "bcewithlogitsloss": "binary-cross-entropy", "sigmoidcrossentropy": "binary-cross-entropy", "huberloss": "huber",
-            "smoothl1": "huber(1.0)", "smoothl1loss": "huber(1.0)", "mae": "huber(1.0)", "l1": "huber(1.0)", "l1loss": "huber(1.0)",
-            "meanabsoluteerror": "huber(1.0)",
-        ])
+            "smoothl1": "huber(1.0)", "smoothl1loss": "huber(1.0)",
+        ], notes: ["mae": absoluteNote, "l1": absoluteNote, "l1loss": absoluteNote, "meanabsoluteerror": absoluteNote])
+    private static let absoluteNote = "the nearest to an absolute error is huber with a small delta: did you mean 'huber(0.1)'?"
 
     public init(_ notation: String) throws(FathomError) {
         let term = try parseTerm(notation, "loss", example: "cross-entropy, mse, binary-cross-entropy or huber(1.0)")

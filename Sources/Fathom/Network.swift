@@ -14,7 +14,7 @@ public struct Network: NotationRepresentable {
     public let description: String
 
     public init(_ notation: String) throws(FathomError) {
-        let terms = try parseTerms(notation, blocks: Set(layerKinds.filter(\.isBlock).map(\.name)))
+        let terms = try parseTerms(notation, blocks: Set(layerKinds.filter(\.isBlock).map(\.name)), example: "linear(128) or [ … ] * 2")
         if terms.isEmpty { throw Position(source: notation, offset: 0).error("no network", "write layers, as in [linear(128) relu] * 2 linear(outputs)") }
         self.init(try Self.elements(terms))
     }
@@ -40,7 +40,6 @@ public struct Network: NotationRepresentable {
         "flatten": "leave it out: a sample is one row of numbers already",
         "input": "leave it out: the width in is inferred",
         "sequential": "leave it out: layers are written one after another",
-        "x": "repetition is written with '*', as in [linear(128) relu] * 2",
         "outputs": "it is a width: linear(outputs)",
     ])
 
@@ -53,8 +52,8 @@ public struct Network: NotationRepresentable {
     private static func layerCount(_ terms: [Term]) throws(FathomError) -> Int {
         var total = 0
         for term in terms {
-            let inside = if term.name == nil, let group = term.group { try layerCount(group) } else { 1 }
-            // Both factors are at most a million, and so is every partial sum.
+            let inside = (term.name == nil ? 0 : 1) + (try term.group.map(layerCount) ?? 0)
+            // Both factors are about a million at most, and so is every partial sum: no overflow.
             total += inside * term.times
             if total > Parser.mostRepetitions {
                 throw (term.timesPosition ?? term.position).error("more than \(Parser.mostRepetitions) layers", "that is the most a network can have")

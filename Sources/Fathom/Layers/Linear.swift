@@ -17,7 +17,7 @@ public struct Linear: Layer {
     public var hasWeights: Bool { true }
 
     public func outputs(from inputs: Int) throws(FathomError) -> Int {
-        guard case .number(let outputs) = width else { throw FathomError.invalid("linear(outputs) takes its width from data, and there is none") }
+        guard case .number(let outputs) = width else { throw FathomError.invalid("linear(outputs) takes its width from the data; resolve the network first") }
         return outputs
     }
 
@@ -57,8 +57,9 @@ public struct Linear: Layer {
         guard arguments.value("width")?.word != "outputs" else {
             return Linear(width: .outputs, bias: bias, initializer: initializer)
         }
-        if let argument = arguments.value("width"), argument.word != nil {
-            throw arguments.wrong("width", argument, "it must be a whole number, or 'outputs': the width that the data asks for")
+        if let argument = arguments.value("width"), let word = argument.word {
+            let isSlip = editDistance(word, "outputs") <= 2
+            throw arguments.wrong("width", argument, isSlip ? "did you mean 'outputs'?" : "it must be a whole number, or 'outputs': what the data asks for")
         }
         return Linear(width: .number(try arguments.integer("width", 1...widest)), bias: bias, initializer: initializer)
     }

@@ -24,7 +24,7 @@ package struct Arguments {
                 continue
             }
             guard labels.contains(label) else { throw unknown(argument, label, labels, notes) }
-            if let equals = argument.equals { throw equals.error("unexpected '='", "write '\(label): \(argument.text)'") }
+            if let equals = argument.equals { throw equals.error("unexpected '='", "write '\(label): \(argument.plainText)'") }
             guard seen.insert(label).inserted else { throw argument.labelPosition.error("'\(label)' is given twice", "give it once") }
         }
     }
@@ -43,13 +43,13 @@ package struct Arguments {
         let remedy: String
         if let first = positional.first(where: { Vocabulary.fold($0).filter { $0 != " " } == folded || vocabulary.synonyms[folded] == $0 }),
            notes[folded] == nil {
-            remedy = "the \(first) comes without a label: \(name)(\(argument.text.shortened))"
+            remedy = "the \(first) comes without a label: \(name)(\(argument.plainText))"
         } else if labels.isEmpty, notes[folded] == nil {
             remedy = positional.isEmpty ? "\(name) takes no arguments" : "\(name) is written as in \(example)"
         } else {
             remedy = vocabulary.remedy(for: label)
         }
-        return argument.labelPosition.error("unknown argument '\(label)' of \(name)", remedy)
+        return argument.labelPosition.error("unknown argument '\(label.shortened)' of \(name)", remedy)
     }
 
     /// What other frameworks call the arguments, in lower case without `_` and `-`.
@@ -125,7 +125,7 @@ package struct Arguments {
     func word(_ name: String, among words: [String]) throws(FathomError) -> String? {
         guard let argument = value(name) else { return nil }
         guard let word = argument.word, words.contains(word) else {
-            throw wrong(name, argument, words.count == 1 ? "it can only be \(words[0])" : "it must be one of \(words.joined(separator: ", "))")
+            throw wrong(name, argument, Vocabulary(kind: name, names: words).remedy(for: argument.text))
         }
         return word
     }
@@ -151,6 +151,12 @@ package struct Bounds: Sendable {
 }
 
 extension Argument {
+    /// The value as the notation would write it: no quotation marks, true and false in lower case.
+    var plainText: String {
+        let bare = text.filter { $0 != "\"" && $0 != "'" }.shortened
+        return ["True", "False"].contains(bare) ? bare.lowercased() : bare
+    }
+
     /// The value where it is a plain name.
     var word: String? {
         guard case .term(let term) = value, term.arguments.isEmpty, term.group == nil else { return nil }
@@ -159,6 +165,8 @@ extension Argument {
 }
 
 extension String {
-    /// At most 40 characters of it, for messages.
-    var shortened: String { count <= 40 ? self : prefix(39) + "…" }
+    /// At most 40 characters of it, all of them visible, for messages.
+    var shortened: String {
+        (count <= 40 ? self : prefix(39) + "…").map { $0.isWhitespace ? " " : $0.isInvisible ? "\u{FFFD}" : String($0) }.joined()
+    }
 }

@@ -8,11 +8,13 @@ struct Parser {
     private let source: String
     private let characters: [Character]
     private let blocks: Set<String>
+    private let example: String
     private var offset = 0
 
-    init(_ source: String, blocks: Set<String>) {
+    init(_ source: String, blocks: Set<String>, example: String) {
         self.source = source
         self.blocks = blocks
+        self.example = example
         characters = Array(source)
     }
 
@@ -78,7 +80,7 @@ struct Parser {
             throw position.error("no count after '*'", "a whole number follows it, as in [linear(128) relu] * 2")
         }
         guard let times = Int(exactly: value), (1...Self.mostRepetitions).contains(times) else {
-            throw position.error("repetition '* \(text)'", "the count must be a whole number from 1 to \(Self.mostRepetitions)")
+            throw position.error("repetition '* \(text.shortened)'", "the count must be a whole number from 1 to \(Self.mostRepetitions)")
         }
         skipSpace()
         if character == "*" { throw here.error("second '*'", "one count follows a group; nest groups to multiply: [[ … ] * 2] * 3") }
@@ -131,7 +133,7 @@ struct Parser {
         } else if try skipForeign() {
             value = .foreign
         } else {
-            throw unexpected(wanted: "a value, a number or a name, belongs here")
+            throw unexpected(inArgument: true)
         }
         return Argument(
             label: label, labelPosition: Position(source: source, offset: labelOffset), equals: equals, value: value,
@@ -186,9 +188,13 @@ struct Parser {
         let text = String(characters[offset..<end])
         let plain = text.allSatisfy { isDigit($0) || "+-.eE".contains($0) }
         guard plain, let value = Double(text) else {
-            throw start.error("'\(text)' is not a number", "write it as in 128, 0.001 or 1e-3")
+            throw start.error("malformed number '\(text.shortened)'", "write it as in 128, 0.001 or 1e-3")
         }
-        guard value.isFinite else { throw start.error("number '\(text)' is too large", "numbers reach 3.4e38, as float32 does") }
+        guard value.isFinite else { throw start.error("number '\(text.shortened)' too large", "numbers reach 3.4e38, as float32's do") }
+        let mantissa = text.prefix { $0 != "e" && $0 != "E" }
+        guard value != 0 || !mantissa.contains(where: { "1"..."9" ~= $0 }) else {
+            throw start.error("number '\(text.shortened)' too small", "write 0, or at least 1e-45, as float32 does")
+        }
         offset = end
         return (value, text)
     }
@@ -202,22 +208,26 @@ struct Parser {
     }
 
     /// The error for a character that starts nothing.
-    private mutating func unexpected(wanted: String = "a name belongs here") -> FathomError {
+    private mutating func unexpected(inArgument: Bool = false) -> FathomError {
         let position = here
+        let wanted = inArgument ? "a value, a number or a name, belongs here" : "a name belongs here"
         guard let character else { return position.error("text ends too early", wanted) }
         if let number = try? number() {
+            let text = number.1.shortened
             return take("*")
-                ? position.error("count '\(number.1)' before '*'", "it comes after: [ … ] * \(number.1)")
-                : position.error("unexpected number '\(number.1)'", "numbers are arguments, as in linear(\(number.1))")
+                ? position.error("count '\(text)' before '*'", "it comes after: [ … ] * \(text)")
+                : position.error("unexpected number '\(text)'", "numbers belong as in \(example)")
         }
         let remedy = switch character {
+        case "−", "–", "—": "a minus is written with '-'"
+        case _ where inArgument: wanted
         case "]", ")", "}": "nothing is open for it to close"
         case "{": "groups are written with '[' and ']', arguments with '(' and ')'"
+        case ":", "=": "arguments are written in parentheses, as in \(example)"
         case "(": "a name comes before it; groups are written with '[' and ']'"
         case "*": "a layer or a group comes before it"
         case "×", "·", "✕", "∗": "repetition is written with '*'"
-        case "−", "–", "—": "a minus is written with '-'"
-        case ",", ";", "|", ">", "→": "layers are separated by white space alone"
+        case ",", ";", "|", ">", "-", "+", "/", "&", "→": "parts are separated by white space alone"
         case "'", "\"", "“", "”", "‘", "’", "`": "names are written without quotation marks"
         default: wanted
         }

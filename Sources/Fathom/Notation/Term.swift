@@ -40,9 +40,11 @@ struct Argument: Sendable {
 
 /// The terms of a notation.
 ///
-/// - Parameter blocks: Names that take the `[ … ]` after them as their own; after every other name it starts a group.
-func parseTerms(_ source: String, blocks: Set<String> = []) throws(FathomError) -> [Term] {
-    var parser = Parser(source, blocks: blocks)
+/// - Parameters:
+///   - blocks: Names that take the `[ … ]` after them as their own; after every other name it starts a group.
+///   - example: Where numbers belong, for messages.
+func parseTerms(_ source: String, blocks: Set<String> = [], example: String) throws(FathomError) -> [Term] {
+    var parser = Parser(source, blocks: blocks, example: example)
     return try parser.terms(inside: nil, depth: 0)
 }
 
@@ -52,7 +54,7 @@ func parseTerms(_ source: String, blocks: Set<String> = []) throws(FathomError) 
 ///   - kind: What the term is, for messages: `optimizer`.
 ///   - example: A term that would be right.
 package func parseTerm(_ source: String, _ kind: String, example: String) throws(FathomError) -> Term {
-    let terms = try parseTerms(source)
+    let terms = try parseTerms(source, example: example)
     guard let term = terms.first else {
         throw Position(source: source, offset: 0).error("no \(kind)", "write one, as in \(example)")
     }

@@ -17,14 +17,14 @@ package struct Vocabulary: Sendable {
 
     /// The error for a name that is not one of these.
     package func unknown(_ name: String, at position: Position) -> FathomError {
-        position.error("unknown \(kind) '\(name)'", remedy(for: name))
+        position.error("unknown \(kind) '\(name.shortened)'", remedy(for: name))
     }
 
     package func remedy(for name: String) -> String {
         let folded = Self.fold(name)
         if let note = notes[folded] { return note }
         if let suggestion = synonyms[folded] ?? nearest(to: folded) { return "did you mean '\(suggestion)'?" }
-        return names.isEmpty ? "it takes none" : "known: \(names.joined(separator: ", "))"
+        return "known: \(names.joined(separator: ", "))"
     }
 
     static func fold(_ name: String) -> String {
@@ -32,9 +32,11 @@ package struct Vocabulary: Sendable {
     }
 
     /// The name that the fewest typing slips turn into this one; none where more than a third of its letters would be slips.
+    /// Of equals the longest: a letter left out is the commonest slip.
     private func nearest(to name: String) -> String? {
         let ranked = names.map { (name: $0, slips: editDistance(name, Self.fold($0))) }
-        guard let best = ranked.min(by: { $0.slips < $1.slips }), best.slips <= max(1, name.count / 3) else { return nil }
+        let best = ranked.min { ($0.slips, -$0.name.count) < ($1.slips, -$1.name.count) }
+        guard let best, best.slips <= max(1, name.count / 3) else { return nil }
         return best.name
     }
 }
