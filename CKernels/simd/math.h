@@ -11,6 +11,7 @@
 // The larger (smaller) of a and a bound that is not NaN; NaN where a is. One instruction on x86, where vf_max takes four.
 INLINE vf vf_at_least(vf a, float bound) { return vf_select(bound > a, vf_set(bound), a); }
 INLINE vf vf_at_most(vf a, float bound) { return vf_select(bound < a, vf_set(bound), a); }
+INLINE vi vi_at_least(vi a, int32_t bound) { vi low = a < bound; return (low & bound) | (~low & a); }
 INLINE vf vf_copy_sign(vf a, vf sign) { return vf_from_bits((vf_bits(a) & 0x7fffffff) | (vf_bits(sign) & vi_set(INT32_MIN))); }
 
 // c[0] + c[1]·x + … + c[degree]·xᵈᵉᵍʳᵉᵉ
@@ -27,11 +28,16 @@ INLINE vf vf_scale(vf a, vi n) {
     return a * vf_power_of_two(half) * vf_power_of_two(n - half);
 }
 
-// x = n·ln 2 + r, |r| ≤ 0.347, for |x| ≤ 2¹⁵.
-INLINE vf vf_exp_reduce(vf x, vi *n) {
+// The integer nearest to x/ln 2, for |x| ≤ 2¹⁵, also as an integer n.
+INLINE vf vf_exp_whole(vf x, vi *n) {
     vf shifted = vf_fma(x, vf_set(LOG2_E), vf_set(0x1.8p23f));  // the integer is in the low bits
-    vf whole = shifted - 0x1.8p23f;
     *n = vf_bits(shifted) - 0x4b400000;
+    return shifted - 0x1.8p23f;
+}
+
+// r of x = n·ln 2 + r, |r| ≤ 0.347.
+INLINE vf vf_exp_reduce(vf x, vi *n) {
+    vf whole = vf_exp_whole(x, n);
     return vf_fma(whole, vf_set(-LN_2_LOW), vf_fma(whole, vf_set(-LN_2), x));
 }
 
@@ -83,16 +89,26 @@ INLINE vf vf_log1p(vf x) {
     return vf_log_reduced(vf_fma(x, scale, scale - 1), __builtin_convertvector(e, vf));
 }
 
-// 1/(1 + e^−x)
-INLINE vf vf_sigmoid(vf x) {
-    vf e = vf_exp(-vf_abs(x));
-    return vf_select(x < 0, e, vf_set(1)) / (1 + e);
+// a/(1 + e^x) · e^x for x ≤ 0 given in reduced form: a·σ(x). Precise also where the result is subnormal.
+INLINE vf vf_logistic_tail(vf a, vf r, vi n) {
+    vf f = vf_expm1_reduced(r), power = vf_power_of_two(vi_at_least(n, -100));
+    return vf_scale(vf_fma(a, f, a) / vf_fma(power, f, 1 + power), n);
 }
 
-// −m/(m + 2), m = e^(−2|x|) − 1
+// 1/(1 + e^−x), as e^x/(1 + e^x) where x < 0 and as one minus that of −x elsewhere.
+INLINE vf vf_sigmoid(vf x) {
+    vi n;
+    vf r = vf_exp_reduce(vf_at_least(-vf_abs(x), -104), &n), tail = vf_logistic_tail(vf_set(1), r, n);
+    return vf_select(x < 0, tail, 1 - tail);
+}
+
+// 1 − 2/(e^(2|x|) + 1), and near zero, where that would cancel, an odd polynomial (relative error 2^−27).
 INLINE vf vf_tanh(vf x) {
-    vf m = vf_expm1(-2 * vf_abs(x));
-    return vf_copy_sign(m / (m + 2), x);
+    static const float c[] = {-0.333332807f, 0.133314058f, -0.0537365153f, 0.0206281673f, -0.0056922962f};
+    vi n;
+    vf t = vf_abs(x), square = x * x, f = vf_expm1_reduced(vf_exp_reduce(2 * vf_at_most(t, 10), &n)), power = vf_power_of_two(n);
+    vf far = 1 - 2 / vf_fma(power, f, 1 + power), near = vf_fma(t * square, vf_polynomial(square, c, 4), t);
+    return vf_copy_sign(vf_select(t < 0.625f, near, far), x);
 }
 
 // sin 2πu and cos 2πu for |u| ≤ 2²⁰: u in quarter turns is a whole number and a rest of at most a half.

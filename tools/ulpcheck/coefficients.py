@@ -67,6 +67,9 @@ if __name__ == "__main__":
                lambda r: r * r / abs(np.expm1(r)) if r else 0.0, -half, half, 5)
     polynomial("log (log(1 + f) − f + f²/2)/f³", series(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, lambda f: mp.mpf(1) / 3 - f / 4),
                lambda f: abs(f**3 / np.log1p(f)) if f else 0.0, -0.25, 0.5, 8)
+    polynomial("tanh (tanh(x)/x − 1)/x² in x²", lambda v: (mp.tanh(mp.sqrt(v)) / mp.sqrt(v) - 1) / v,
+               lambda v: v / (np.tanh(v**0.5) / v**0.5), 1e-9, 0.625**2, 4)
+
     a, top = 3.6875, 14.5
 
     def tail(q):

@@ -1,0 +1,71 @@
+// The activations over memory: spans for the epilogues of products, and the two kernels. Needs elementwise/functions.h before it.
+// The switch over kinds is outside the loops: each kind has a loop of its own, in which `kind` is a constant.
+
+INLINE void activate_as(fathom_activation kind, float parameter, const float *z, float *y, size_t count) {
+    for (size_t i = 0; i < count; i += LANES) vf_store(y + i, activation(kind, parameter, vf_load(z + i)));
+}
+
+// y = φ(z); count is a multiple of 16; y may be z.
+static void KERNEL(activate)(fathom_activation kind, float parameter, const float *z, float *y, size_t count) {
+    switch (kind) {
+    case FATHOM_RELU: activate_as(FATHOM_RELU, parameter, z, y, count); break;
+    case FATHOM_LEAKY_RELU: activate_as(FATHOM_LEAKY_RELU, parameter, z, y, count); break;
+    case FATHOM_ELU: activate_as(FATHOM_ELU, parameter, z, y, count); break;
+    case FATHOM_SELU: activate_as(FATHOM_SELU, parameter, z, y, count); break;
+    case FATHOM_GELU: activate_as(FATHOM_GELU, parameter, z, y, count); break;
+    case FATHOM_GELU_TANH: activate_as(FATHOM_GELU_TANH, parameter, z, y, count); break;
+    case FATHOM_SILU: activate_as(FATHOM_SILU, parameter, z, y, count); break;
+    case FATHOM_TANH: activate_as(FATHOM_TANH, parameter, z, y, count); break;
+    case FATHOM_SIGMOID: activate_as(FATHOM_SIGMOID, parameter, z, y, count); break;
+    case FATHOM_SOFTPLUS: activate_as(FATHOM_SOFTPLUS, parameter, z, y, count); break;
+    case FATHOM_HARD_TANH: activate_as(FATHOM_HARD_TANH, parameter, z, y, count); break;
+    default: if (y != z) activate_as(FATHOM_IDENTITY, parameter, z, y, count);
+    }
+}
+
+INLINE void activate_backward_as(fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count) {
+    for (size_t i = 0; i < count; i += LANES)
+        vf_store(dz + i, vf_load(dy + i) * activation_slope(kind, parameter, vf_load(saved + i)));
+}
+
+// dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL.
+static void KERNEL(activate_backward)(fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count) {
+    switch (kind) {
+    case FATHOM_RELU: activate_backward_as(FATHOM_RELU, parameter, saved, dy, dz, count); break;
+    case FATHOM_LEAKY_RELU: activate_backward_as(FATHOM_LEAKY_RELU, parameter, saved, dy, dz, count); break;
+    case FATHOM_ELU: activate_backward_as(FATHOM_ELU, parameter, saved, dy, dz, count); break;
+    case FATHOM_SELU: activate_backward_as(FATHOM_SELU, parameter, saved, dy, dz, count); break;
+    case FATHOM_GELU: activate_backward_as(FATHOM_GELU, parameter, saved, dy, dz, count); break;
+    case FATHOM_GELU_TANH: activate_backward_as(FATHOM_GELU_TANH, parameter, saved, dy, dz, count); break;
+    case FATHOM_SILU: activate_backward_as(FATHOM_SILU, parameter, saved, dy, dz, count); break;
+    case FATHOM_TANH: activate_backward_as(FATHOM_TANH, parameter, saved, dy, dz, count); break;
+    case FATHOM_SIGMOID: activate_backward_as(FATHOM_SIGMOID, parameter, saved, dy, dz, count); break;
+    case FATHOM_SOFTPLUS: activate_backward_as(FATHOM_SOFTPLUS, parameter, saved, dy, dz, count); break;
+    case FATHOM_HARD_TANH: activate_backward_as(FATHOM_HARD_TANH, parameter, saved, dy, dz, count); break;
+    default: if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
+    }
+}
+
+static void KERNEL(activation_forward)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_activation_forward_arguments *a = &arguments->activation_forward;
+    size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
+    for (size_t p = range.panel_begin; p < range.panel_end; p++)
+        KERNEL(activate)(a->activation, a->parameter, a->z + p * a->z_stride + first, a->y + p * a->y_stride + first, count);
+}
+
+static void KERNEL(activation_backward)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_activation_backward_arguments *a = &arguments->activation_backward;
+    size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
+    for (size_t p = range.panel_begin; p < range.panel_end; p++) {
+        const float *saved = a->saved ? a->saved + p * a->saved_stride + first : NULL;
+        float *dz = a->dz + p * a->dz_stride + first;
+        KERNEL(activate_backward)(a->activation, a->parameter, saved, a->dy + p * a->dy_stride + first, dz, count);
+        size_t live = a->columns - p * FATHOM_PANEL;
+        if (live >= FATHOM_PANEL) continue;
+        for (size_t row = 0; row < count; row += FATHOM_PANEL)
+            UNROLL for (int q = 0; q < VECTORS; q++) {
+                vf lanes = vf_load(dz + row + q * LANES);
+                vf_store(dz + row + q * LANES, vf_select(vi_below(q * LANES, live), lanes, vf_set(0)));
+            }
+    }
+}
