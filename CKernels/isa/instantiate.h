@@ -5,8 +5,11 @@
 //   WGRAD_ROWS, WGRAD_PANELS               the register tile of wgrad products
 #include "../core/table.h"
 #include "../simd/vector.h"
+#include "../simd/math.h"
 #include "../random/philox.h"
 
+#include "../elementwise/functions.h"
+#include "../elementwise/activation.h"
 #include "../loss/elementwise.h"
 #include "../optimizer/optimizer.h"
 #include "../reduce/squared_norm.h"
@@ -15,6 +18,8 @@
 #include "../random/random.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
+    [FATHOM_ACTIVATION_FORWARD] = KERNEL(activation_forward),
+    [FATHOM_ACTIVATION_BACKWARD] = KERNEL(activation_backward),
     [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),
     [FATHOM_HUBER] = KERNEL(huber),
     [FATHOM_SQUARED_NORM] = KERNEL(squared_norm),
