@@ -63,7 +63,7 @@ public struct Dataset: Sendable {
     public static let named: [(name: String, description: String)] = [
         ("digits", "1,797 handwritten digits of 8×8, embedded (UCI, E. Alpaydin and C. Kaynak 1998, CC BY 4.0)"),
         ("fashion-mnist", "70,000 articles of clothing of 28×28, 10,000 of them for testing (apt-get install dataset-fashion-mnist)"),
-        ("spirals(1000, classes: 3, noise: 0.1, seed: 0)", "points on interleaved spirals: a class each, two features"),
+        ("spirals(1000, classes: 3, noise: 0.05, seed: 0)", "points on interleaved spirals: a class each, two features"),
         ("teacher(1000, inputs: 8, outputs: 1, noise: 0, seed: 0)", "what a fixed random network answers to normal inputs: a regression"),
         ("parity(1000, bits: 8, seed: 0)", "whether the number of set bits is odd: two classes"),
     ]

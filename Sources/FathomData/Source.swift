@@ -4,31 +4,39 @@ import Foundation
 /// What a `data` argument names.
 enum Source {
     case digits, fashionMNIST
-    case csv(String), idxFile(String), idxFolder(String)
+    case generated(GeneratedSet)
+    case csv(String), npz(String), npy(String), idxFile(String), idxFolder(String)
 
+    /// - Parameter featuresOnly: An .npy of features will do.
     /// - Throws: `FathomError.noSuchInput` for what is neither a set nor a file; `.invalid` for a file of an unknown kind.
-    init(_ argument: String) throws(FathomError) {
+    init(_ argument: String, featuresOnly: Bool = false) throws(FathomError) {
         switch argument {
         case "digits": self = .digits
         case "fashion-mnist": self = .fashionMNIST
         case "": throw .noSuchInput("the data have no name; give a set (\(listed(Source.names))) or a path")
         case let path where isFolder(path): self = .idxFolder(path)
-        case let path where FileManager.default.fileExists(atPath: path): self = try Source(file: path)
-        case let name: throw .noSuchInput("there is no data set or file '\(name)'; sets: \(listed(Source.names))")
+        case let path where FileManager.default.fileExists(atPath: path): self = try Source(file: path, featuresOnly)
+        case let notation where GeneratedSet.names.contains(notation) || looksLikeNotation(notation): self = .generated(try GeneratedSet(notation))
+        case let name:
+            let remedy = Vocabulary(kind: "set", names: Source.names).remedy(for: name)
+            throw .noSuchInput("there is no data set or file '\(name)'; \(remedy.hasPrefix("did") ? remedy : "sets are \(listed(Source.names))")")
         }
     }
 
-    private init(file path: String) throws(FathomError) {
+    private init(file path: String, _ featuresOnly: Bool) throws(FathomError) {
         let name = URL(filePath: path).lastPathComponent.lowercased()
         switch name {
         case _ where name.hasSuffix(".csv") || name.hasSuffix(".csv.gz"): self = .csv(path)
+        case _ where name.hasSuffix(".npz"): self = .npz(path)
+        case _ where name.hasSuffix(".npy") && featuresOnly: self = .npy(path)
+        case _ where name.hasSuffix(".npy"): throw .invalid("\(path) holds one array; features and labels together come in an .npz")
         case _ where name.contains("idx"): self = .idxFile(path)
         default:
             throw .invalid("\(path) is of a kind that is not known by its name; expected .csv, .csv.gz, .npz, or a folder with an IDX set")
         }
     }
 
-    static let names = ["digits", "fashion-mnist"]
+    static let names = ["digits", "fashion-mnist"] + GeneratedSet.names
 
     var isCSV: Bool { if case .csv = self { true } else { false } }
 
@@ -37,7 +45,8 @@ enum Source {
         switch self {
         case .digits: "digits"
         case .fashionMNIST: "fashion-mnist"
-        case .csv(let path), .idxFile(let path), .idxFolder(let path): stem(path)
+        case .generated(let set): set.name
+        case .csv(let path), .npz(let path), .npy(let path), .idxFile(let path), .idxFolder(let path): stem(path)
         }
     }
 
@@ -46,11 +55,20 @@ enum Source {
         switch self {
         case .digits: return (try readDigits(), nil)
         case .fashionMNIST: return try readFashionMNIST()
+        case .generated(let set): return (try set.read(), nil)
+        case .npz(let path): return try readNPZ(path)
+        case .npy(let path): return (try readNPY(path), nil)
         case .csv(let path): return (try readCSV(readUnpacked(path), name: path, purpose), nil)
         case .idxFile(let path): return (try IDXPair(beside: path).read(), nil)
         case .idxFolder(let path): return try readIDXFolder(path)
         }
     }
+}
+
+/// `name(…)`, which few files are called.
+private func looksLikeNotation(_ text: String) -> Bool {
+    let name = text.prefix { $0.isLetter || $0 == "-" || $0 == "_" }
+    return !name.isEmpty && text.dropFirst(name.count).first == "(" && !text.contains("/") && !text.contains(".csv") && !text.contains(".npz")
 }
 
 private func readDigits() throws(FathomError) -> RawSamples {
