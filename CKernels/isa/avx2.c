@@ -5,6 +5,13 @@
 #define KERNEL(name) name##_avx2
 #define TABLE fathom_avx2_kernels
 
+#define TILE_ROWS 6
+#define TILE_VECTORS 12
+#define TILE_UNROLLED 16
+#define DEPTH_BLOCK 256
+#define WGRAD_DEPTH_BLOCK 128
+#define ROW_BLOCK 512
+
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "instantiate.h"
 #pragma clang attribute pop

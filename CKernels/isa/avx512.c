@@ -5,6 +5,13 @@
 #define KERNEL(name) name##_avx512
 #define TABLE fathom_avx512_kernels
 
+#define TILE_ROWS 12
+#define TILE_VECTORS 24
+#define TILE_UNROLLED 8
+#define DEPTH_BLOCK 128
+#define WGRAD_DEPTH_BLOCK 128
+#define ROW_BLOCK 512
+
 #ifdef FATHOM_SPLIT_AVX512  // the same 16 lanes on AVX2: see tools/kernelcheck/split
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else

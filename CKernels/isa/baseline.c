@@ -4,4 +4,11 @@
 #define KERNEL(name) name##_baseline
 #define TABLE fathom_baseline_kernels
 
+#define TILE_ROWS 2
+#define TILE_VECTORS 8
+#define TILE_UNROLLED 1
+#define DEPTH_BLOCK 256
+#define WGRAD_DEPTH_BLOCK 128
+#define ROW_BLOCK 512
+
 #include "instantiate.h"

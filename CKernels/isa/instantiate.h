@@ -1,8 +1,7 @@
 // Instantiates every tuned kernel for one instruction set. Parameters, set by the including file:
 //   LANES, EMULATE_FMA, KERNEL(n)          see simd/vector.h
 //   TABLE                                  the name of the list of kernels made here
-//   TILE_ROWS, TILE_PANELS                 the register tile of forward and dgrad products, rows × panels
-//   WGRAD_ROWS, WGRAD_PANELS               the register tile of wgrad products
+//   TILE_ROWS, TILE_VECTORS, TILE_UNROLLED, DEPTH_BLOCK, WGRAD_DEPTH_BLOCK, ROW_BLOCK   see gemm/product.h
 #include "../core/table.h"
 #include "../simd/vector.h"
 #include "../simd/math.h"
@@ -10,6 +9,10 @@
 
 #include "../elementwise/functions.h"
 #include "../elementwise/activation.h"
+#include "../gemm/product.h"
+#include "../gemm/forward.h"
+#include "../gemm/wgrad.h"
+#include "../gemm/transpose.h"
 #include "../loss/elementwise.h"
 #include "../optimizer/optimizer.h"
 #include "../reduce/squared_norm.h"
@@ -18,6 +21,11 @@
 #include "../random/random.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
+    [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),
+    [FATHOM_GEMM_DGRAD] = KERNEL(gemm_dgrad),
+    [FATHOM_GEMM_WGRAD] = KERNEL(gemm_wgrad),
+    [FATHOM_TRANSPOSE] = KERNEL(transpose),
+    [FATHOM_BIAS_GRADIENT] = KERNEL(bias_gradient),
     [FATHOM_ACTIVATION_FORWARD] = KERNEL(activation_forward),
     [FATHOM_ACTIVATION_BACKWARD] = KERNEL(activation_backward),
     [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),

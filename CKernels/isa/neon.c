@@ -5,6 +5,13 @@
 #define KERNEL(name) name##_neon
 #define TABLE fathom_neon_kernels
 
+#define TILE_ROWS 6
+#define TILE_VECTORS 24
+#define TILE_UNROLLED 8
+#define DEPTH_BLOCK 256
+#define WGRAD_DEPTH_BLOCK 128
+#define ROW_BLOCK 512
+
 #include "instantiate.h"
 
 #endif

@@ -1,5 +1,5 @@
 // The list of reference kernels: the definition of every operation, in plain C. No slot is empty.
-#include "../core/table.h"
+#include "reference.h"
 
 fathom_kernel fathom_activation_forward_reference, fathom_activation_backward_reference;
 fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_reference, fathom_binary_cross_entropy_reference,
@@ -8,6 +8,11 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
     fathom_gather_classes_reference, fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 
 fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
+    [FATHOM_GEMM_FORWARD] = fathom_gemm_forward_reference,
+    [FATHOM_GEMM_DGRAD] = fathom_gemm_dgrad_reference,
+    [FATHOM_GEMM_WGRAD] = fathom_gemm_wgrad_reference,
+    [FATHOM_TRANSPOSE] = fathom_transpose_reference,
+    [FATHOM_BIAS_GRADIENT] = fathom_bias_gradient_reference,
     [FATHOM_ACTIVATION_FORWARD] = fathom_activation_forward_reference,
     [FATHOM_ACTIVATION_BACKWARD] = fathom_activation_backward_reference,
     [FATHOM_MEAN_SQUARED_ERROR] = fathom_mean_squared_error_reference,

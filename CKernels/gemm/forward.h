@@ -1,0 +1,71 @@
+// The products of a dense layer by rows: forward Y = φ(X·W + b), and beside it dgrad dX = (dY·Wᵀ) ⊙ φ′(saved), which is the same
+// product of other operands with another end. Operands and contract: fathom_kernels.h; blocking: gemm/product.h.
+// Needs gemm/product.h and elementwise/activation.h.
+
+// What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel.
+typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
+
+// Blocks of rows, in them blocks of k, in them panels: a block of A stays in the second-level cache for all panels, a block of
+// B in the first for all tiles of the rows.
+static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
+    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, TILE_ROWS), depth_block = even_part(p->depth, DEPTH_BLOCK, 16);
+    for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
+        size_t rows = least(row_block, range.row_end - row), k = 0;
+        do {
+            size_t steps = least(depth_block, p->depth - k);
+            for (size_t panel = range.panel_begin; panel < range.panel_end;) {
+                tile_width width = KERNEL(choose_width)(p, rows, panel, range.panel_end);
+                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width);
+                for (size_t end = panel + panels_of(width); panel < end; panel++)
+                    if (k + steps == p->depth) finish(a, row, rows, panel);
+            }
+            k += steps;
+        } while (k < p->depth);
+    }
+}
+
+static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
+    const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
+    float *y = a->y + panel * a->y_stride + 16 * row, *z = a->z ? a->z + panel * a->z_stride + 16 * row : y;
+    size_t live = a->outputs - 16 * panel;
+    if (live < 16) KERNEL(clear_padding)(z, rows, live);
+    bool in_registers = a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU;
+    if (a->z || !in_registers) KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
+}
+
+static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
+    product p = {
+        .orientation = BY_ROWS,
+        .a = a->x, .a_stride = a->x_stride,
+        .b = a->w, .b_stride = a->w_stride,
+        .c = a->z ? a->z : a->y, .c_stride = a->z ? a->z_stride : a->y_stride,
+        .depth = a->inputs, .columns = a->outputs,
+        .accumulate = a->accumulate,
+        .bias = a->bias,
+        .rectify = !a->z && a->activation == FATHOM_RELU,
+    };
+    KERNEL(multiply_by_rows)(&p, range, KERNEL(finish_forward), arguments);
+}
+
+static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
+    const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
+    float *dx = a->dx + panel * a->dx_stride + 16 * row;
+    if (a->activation != FATHOM_IDENTITY)
+        KERNEL(activate_backward)(a->activation, a->parameter, a->saved + panel * a->saved_stride + 16 * row, dx, dx, 16 * rows);
+    size_t live = a->inputs - 16 * panel;
+    if (live < 16) KERNEL(clear_padding)(dx, rows, live);
+}
+
+static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
+    product p = {
+        .orientation = BY_ROWS,
+        .a = a->dy, .a_stride = a->dy_stride,
+        .b = a->wt, .b_stride = a->wt_stride,
+        .c = a->dx, .c_stride = a->dx_stride,
+        .depth = a->outputs, .columns = a->inputs,
+        .accumulate = a->accumulate,
+    };
+    KERNEL(multiply_by_rows)(&p, range, KERNEL(finish_dgrad), arguments);
+}

@@ -1,0 +1,163 @@
+// C = A·B in panels, blocked for the caches: what forward, dgrad and wgrad share.
+//
+// Parameters of the include, per instruction set:
+//   TILE_ROWS      rows of the register tile, 1 ... 12
+//   TILE_VECTORS   vectors of sums in registers: a tile of few rows takes 2 or 4 panels, as many as fit
+//   TILE_UNROLLED  see gemm/strip.h
+//   DEPTH_BLOCK    steps of k for which a block of B stays in the first-level cache; a multiple of 16
+//   ROW_BLOCK      rows of A whose block stays in the second-level cache
+// Needs simd/vector.h.
+
+// A strip of tiles: one block of k of some rows of C, in one to four panels.
+typedef struct strip {
+    const float *a;    // first row, first step of k
+    size_t a_block;    // floats from one 16 steps of k to the next
+    const float *b;    // first step of k of the first panel
+    size_t b_stride;   // floats from one panel to the next
+    size_t steps;      // of k
+    float *c;          // first row of the first panel
+    size_t c_stride;
+    const float *bias; // of the first panel, added last; NULL: none
+    bool from_zero;    // rather than from the stored C
+    bool rectify;      // max(C, 0) last
+} strip;
+
+enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
+
+#define COLUMNS 16
+#define WIDTH LANES
+#define STRIP(name) KERNEL(strip_##name)
+#include "strip.h"
+#undef STRIP
+#undef WIDTH
+#undef COLUMNS
+
+#define COLUMNS 8
+#define WIDTH (LANES < 8 ? LANES : 8)
+#define STRIP(name) KERNEL(half_strip_##name)
+#include "strip.h"
+#undef STRIP
+#undef WIDTH
+#undef COLUMNS
+
+enum { HALF_VECTORS = LANES < 8 ? 8 / LANES : 1 };  // vectors in half a panel row
+
+// How the elements of A lie: in rows of a matrix in panels (forward, dgrad), or in its columns (wgrad: Xᵀ).
+typedef enum orientation { BY_ROWS, BY_COLUMNS } orientation;
+
+// A function for every shape of tile and orientation. Those that do not fit the registers are empty, and never called.
+typedef void strip_function(const strip *s, size_t tiles);
+
+#define STRIP_FUNCTION(name, kind, rows, vectors, a_row, a_step) \
+    static void KERNEL(name)(const strip *s, size_t tiles) { \
+        if (rows * (vectors) <= TILE_VECTORS) KERNEL(kind)(s, tiles, rows, vectors, a_row, a_step); \
+    }
+#define STRIP_FUNCTIONS(rows) \
+    STRIP_FUNCTION(by_rows_##rows##x1, strip_tiles, rows, VECTORS, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##x2, strip_tiles, rows, 2 * VECTORS, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##x4, strip_tiles, rows, 4 * VECTORS, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, 16, 1) \
+    STRIP_FUNCTION(by_columns_##rows##x1, strip_tiles, rows, VECTORS, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##x2, strip_tiles, rows, 2 * VECTORS, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##x4, strip_tiles, rows, 4 * VECTORS, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, 1, 16)
+#define STRIP_ENTRIES(orientation, rows) \
+    {KERNEL(orientation##_##rows##x1), KERNEL(orientation##_##rows##x2), KERNEL(orientation##_##rows##x4), KERNEL(orientation##_##rows##xhalf)}
+
+STRIP_FUNCTIONS(1) STRIP_FUNCTIONS(2) STRIP_FUNCTIONS(3) STRIP_FUNCTIONS(4) STRIP_FUNCTIONS(5) STRIP_FUNCTIONS(6)
+STRIP_FUNCTIONS(7) STRIP_FUNCTIONS(8) STRIP_FUNCTIONS(9) STRIP_FUNCTIONS(10) STRIP_FUNCTIONS(11) STRIP_FUNCTIONS(12)
+
+enum { TALLEST = 12 };
+typedef enum tile_width { ONE_PANEL, TWO_PANELS, FOUR_PANELS, HALF_PANEL, TILE_WIDTHS } tile_width;
+
+static strip_function *const KERNEL(strips)[2][TALLEST][TILE_WIDTHS] = {
+    [BY_ROWS] = {
+        STRIP_ENTRIES(by_rows, 1), STRIP_ENTRIES(by_rows, 2), STRIP_ENTRIES(by_rows, 3), STRIP_ENTRIES(by_rows, 4),
+        STRIP_ENTRIES(by_rows, 5), STRIP_ENTRIES(by_rows, 6), STRIP_ENTRIES(by_rows, 7), STRIP_ENTRIES(by_rows, 8),
+        STRIP_ENTRIES(by_rows, 9), STRIP_ENTRIES(by_rows, 10), STRIP_ENTRIES(by_rows, 11), STRIP_ENTRIES(by_rows, 12),
+    },
+    [BY_COLUMNS] = {
+        STRIP_ENTRIES(by_columns, 1), STRIP_ENTRIES(by_columns, 2), STRIP_ENTRIES(by_columns, 3), STRIP_ENTRIES(by_columns, 4),
+        STRIP_ENTRIES(by_columns, 5), STRIP_ENTRIES(by_columns, 6), STRIP_ENTRIES(by_columns, 7), STRIP_ENTRIES(by_columns, 8),
+        STRIP_ENTRIES(by_columns, 9), STRIP_ENTRIES(by_columns, 10), STRIP_ENTRIES(by_columns, 11), STRIP_ENTRIES(by_columns, 12),
+    },
+};
+
+// C = A·B, or C += A·B. C has `columns` columns; the sums run over `depth` steps.
+typedef struct product {
+    orientation orientation;
+    const float *a;
+    size_t a_stride;
+    const float *b;  // [depth × columns]
+    size_t b_stride;
+    float *c;
+    size_t c_stride;
+    size_t depth, columns;
+    bool accumulate;
+    const float *bias;  // added last; NULL: none
+    bool rectify;       // max(C, 0) after it
+} product;
+
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+// `count` in parts of at most `most`, as even as can be: the size of each, rounded up to a multiple of `step`.
+INLINE size_t even_part(size_t count, size_t most, size_t step) {
+    size_t parts = (count + most - 1) / most;
+    if (parts < 2) return count > 0 ? count : 1;
+    size_t part = (count + parts - 1) / parts;
+    return (part + step - 1) / step * step;
+}
+
+INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS ? 2 : 1; }
+
+// The height of the tiles of that width into which `rows` rows are divided: all the same, or some of one row less.
+static size_t KERNEL(tile_height)(size_t rows, tile_width width) {
+    if (width == HALF_PANEL) return even_part(rows, least(TILE_VECTORS / HALF_VECTORS, TALLEST), 1);
+    return even_part(rows, least(TILE_VECTORS / (panels_of(width) * VECTORS), TILE_ROWS), 1);
+}
+
+// The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold, and half a panel for a last one of at most 8 columns.
+static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t panel, size_t end) {
+    if (p->columns - 16 * panel <= 8) return HALF_PANEL;
+    size_t whole = least(end, (p->columns + 7) / 16) - panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
+    if (whole >= 4 && height * 4 * VECTORS <= TILE_VECTORS) return FOUR_PANELS;
+    if (whole >= 2 && height * 2 * VECTORS <= TILE_VECTORS) return TWO_PANELS;
+    return ONE_PANEL;
+}
+
+// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A), in the panels of one tile width.
+static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width) {
+    bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;
+    size_t a_row = by_rows ? 16 : 1;
+    strip s = {
+        .a = by_rows ? p->a + k / 16 * p->a_stride + 16 * row : p->a + row / 16 * p->a_stride + row % 16 + 16 * k,
+        .a_block = by_rows ? p->a_stride : 16 * 16,
+        .b = p->b + panel * p->b_stride + 16 * k,
+        .b_stride = p->b_stride,
+        .steps = steps,
+        .c = p->c + panel * p->c_stride + 16 * row,
+        .c_stride = p->c_stride,
+        .bias = last && p->bias ? p->bias + 16 * panel : NULL,
+        .from_zero = k == 0 && !p->accumulate,
+        .rectify = last && p->rectify,
+    };
+    // `tall` tiles of height + 1 rows, then the others of height rows.
+    size_t tallest = KERNEL(tile_height)(rows, width), tiles = (rows + tallest - 1) / tallest, height = rows / tiles, tall = rows % tiles;
+    if (tall > 0) KERNEL(strips)[p->orientation][height][width](&s, tall);
+    s.a += tall * (height + 1) * a_row;
+    s.c += tall * (height + 1) * 16;
+    KERNEL(strips)[p->orientation][height - 1][width](&s, tiles - tall);
+}
+
+// Zeros into the lanes of the last panel past the last column, in `rows` rows.
+static void KERNEL(clear_padding)(float *c, size_t rows, size_t live) {
+    for (size_t r = 0; r < rows; r++)
+        UNROLL for (int v = 0; v < VECTORS; v++) {
+            float *at = c + 16 * r + LANES * v;
+            vf_store(at, vf_from_bits(vi_below(LANES * v, live) & vf_bits(vf_load(at))));
+        }
+}
+
+#undef STRIP_ENTRIES
+#undef STRIP_FUNCTIONS
+#undef STRIP_FUNCTION

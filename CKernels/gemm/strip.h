@@ -1,0 +1,72 @@
+// The microkernel of the three matrix products: a strip of register tiles, one below the other, over one block of k,
+//
+//     C[i][j] = C[i][j] + Σ A(i, k)·B[k][j]        each element one chain of fused multiply-adds, k ascending,
+//
+// `rows` rows of `panels` panels at a time held in registers. A's elements are broadcast, B's rows are vectors.
+//
+// Parameters of the include:
+//   COLUMNS  columns taken from each panel of B and C: 16, or 8 for a last panel with at most 8 live columns
+//   WIDTH    lanes of a vector: LANES, but at most COLUMNS
+//   STRIP(n) the name of what is defined here
+//   TILE_UNROLLED  steps of k written out in the loop: 1, 2, 4, 8 or 16
+// Needs simd/vector.h and `struct strip` of gemm/product.h.
+
+typedef float STRIP(vector) __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t STRIP(mask) __attribute__((vector_size(4 * WIDTH)));
+
+INLINE STRIP(vector) STRIP(fma)(STRIP(vector) a, STRIP(vector) b, STRIP(vector) c) {
+#ifdef EMULATE_FMA
+    return vf_fma(a, b, c);
+#else
+    return __builtin_elementwise_fma(a, b, c);
+#endif
+}
+
+// Vector j of row i of a tile in panels.
+INLINE STRIP(vector) *STRIP(at)(const float *m, size_t stride, int i, int j) {
+    enum { PER_PANEL = COLUMNS / WIDTH };
+    return (STRIP(vector) *)(m + j / PER_PANEL * stride + i * 16 + j % PER_PANEL * WIDTH);
+}
+
+// One step of k: the outer product of `rows` elements of A, a_row floats apart, and one row of B.
+INLINE void STRIP(step)(STRIP(vector) *sum, int rows, int vectors, const float *a, size_t a_row, const float *b, size_t b_stride) {
+    STRIP(vector) right[TILE_WIDEST];
+    UNROLL for (int j = 0; j < vectors; j++) right[j] = *STRIP(at)(b, b_stride, 0, j);
+    UNROLL for (int i = 0; i < rows; i++) {
+        STRIP(vector) left = a[i * a_row] - (STRIP(vector)){0};
+        UNROLL for (int j = 0; j < vectors; j++) sum[i * vectors + j] = STRIP(fma)(left, right[j], sum[i * vectors + j]);
+    }
+}
+
+// A(i, k) is at a + i·a_row + k/16·a_block + k%16·a_step. Inlined with constant rows, vectors, a_row and a_step, so that every loop over rows
+// and vectors is unrolled and the sums are registers.
+INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, size_t a_row, size_t a_step) {
+    const float *tile_a = s->a;
+    float *tile_c = s->c;
+    for (size_t t = 0; t < tiles; t++, tile_a += rows * a_row, tile_c += rows * 16) {
+        STRIP(vector) sum[TILE_VECTORS];
+        UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector)){0};
+        if (!s->from_zero)
+            UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
+                sum[i * vectors + j] = *STRIP(at)(tile_c, s->c_stride, i, j);
+
+        const float *a = tile_a, *b = s->b;
+        size_t left = s->steps;
+        for (; left >= 16; left -= 16, a += s->a_block, b += 16 * 16) {
+            // The next 16 steps of A are a panel away, where no hardware prefetcher looks.
+            if (a_row == 16) UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(a + s->a_block + i * 16);
+            for (int k = 0; k < 16; k += TILE_UNROLLED)
+                UNROLL for (int u = 0; u < TILE_UNROLLED; u++)
+                    STRIP(step)(sum, rows, vectors, a + (k + u) * a_step, a_row, b + (k + u) * 16, s->b_stride);
+        }
+        for (; left > 0; left--, a += a_step, b += 16) STRIP(step)(sum, rows, vectors, a, a_row, b, s->b_stride);
+
+        if (s->bias)
+            UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
+                sum[i * vectors + j] += *STRIP(at)(s->bias, 16, 0, j);
+        if (s->rectify)  // NaN stays, −0 becomes +0
+            UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector))(~(sum[i] <= 0) & (STRIP(mask))sum[i]);
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
+            *STRIP(at)(tile_c, s->c_stride, i, j) = sum[i * vectors + j];
+    }
+}

@@ -1,0 +1,50 @@
+// The gradients of a dense layer's parameters: dW = Xᵀ·dY, and beside it db = Σ_r dY[r]. Both are chains over the rows, ascending.
+// Needs gemm/product.h.
+
+// Blocks of rows, in them panels of dW, in them panels of X: a block of dY stays in the first-level cache for all of them.
+static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_gemm_wgrad_arguments *a = &arguments->gemm_wgrad;
+    product p = {
+        .orientation = BY_COLUMNS,
+        .a = a->x, .a_stride = a->x_stride,
+        .b = a->dy, .b_stride = a->dy_stride,
+        .c = a->dw, .c_stride = a->dw_stride,
+        .depth = a->rows, .columns = a->outputs,
+        .accumulate = a->accumulate,
+    };
+    size_t depth_block = even_part(p.depth, WGRAD_DEPTH_BLOCK, 16), tallest = least(16, range.row_end - range.row_begin), k = 0;
+    do {
+        size_t steps = least(depth_block, p.depth - k);
+        for (size_t panel = range.panel_begin; panel < range.panel_end;) {
+            tile_width width = KERNEL(choose_width)(&p, tallest, panel, range.panel_end);
+            for (size_t row = range.row_begin; row < range.row_end; row += 16)
+                KERNEL(multiply_block)(&p, row, least(16, range.row_end - row), k, steps, panel, width);
+            panel += panels_of(width);
+        }
+        k += steps;
+    } while (k < p.depth);
+    size_t live = a->outputs - 16 * (range.panel_end - 1);
+    if (live < 16)
+        KERNEL(clear_padding)(a->dw + (range.panel_end - 1) * a->dw_stride + 16 * range.row_begin, range.row_end - range.row_begin, live);
+}
+
+// The sums of `panels` (at most 4) neighbouring panels: so many chains of additions that their latency is hidden.
+INLINE void KERNEL(sum_rows)(const fathom_bias_gradient_arguments *a, size_t panel, int panels) {
+    const float *dy = a->dy + panel * a->dy_stride;
+    float *db = a->db + 16 * panel;
+    vf sum[4 * VECTORS];
+    UNROLL for (int j = 0; j < panels * VECTORS; j++) sum[j] = a->accumulate ? vf_load(db + j * LANES) : vf_set(0);
+    for (size_t r = 0; r < a->rows; r++)
+        UNROLL for (int j = 0; j < panels * VECTORS; j++)
+            sum[j] += vf_load(dy + j / VECTORS * a->dy_stride + 16 * r + j % VECTORS * LANES);
+    UNROLL for (int j = 0; j < panels * VECTORS; j++) vf_store(db + j * LANES, sum[j]);
+}
+
+static void KERNEL(bias_gradient)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_bias_gradient_arguments *a = &arguments->bias_gradient;
+    size_t panel = range.panel_begin;
+    for (; panel + 4 <= range.panel_end; panel += 4) KERNEL(sum_rows)(a, panel, 4);
+    for (; panel < range.panel_end; panel++) KERNEL(sum_rows)(a, panel, 1);
+    size_t live = a->columns - 16 * (range.panel_end - 1);
+    if (live < 16) KERNEL(clear_padding)(a->db + 16 * (range.panel_end - 1), 1, live);
+}
