@@ -14,6 +14,7 @@
 #include "../gemm/wgrad.h"
 #include "../gemm/transpose.h"
 #include "../loss/elementwise.h"
+#include "../loss/softmax.h"
 #include "../optimizer/optimizer.h"
 #include "../reduce/squared_norm.h"
 #include "../data/gather.h"
@@ -28,8 +29,11 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_BIAS_GRADIENT] = KERNEL(bias_gradient),
     [FATHOM_ACTIVATION_FORWARD] = KERNEL(activation_forward),
     [FATHOM_ACTIVATION_BACKWARD] = KERNEL(activation_backward),
+    [FATHOM_SOFTMAX_CROSS_ENTROPY] = KERNEL(softmax_cross_entropy),
     [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),
+    [FATHOM_BINARY_CROSS_ENTROPY] = KERNEL(binary_cross_entropy),
     [FATHOM_HUBER] = KERNEL(huber),
+    [FATHOM_SOFTMAX] = KERNEL(softmax),
     [FATHOM_SQUARED_NORM] = KERNEL(squared_norm),
     [FATHOM_SGD] = KERNEL(sgd),
     [FATHOM_ADAM] = KERNEL(adam),
@@ -37,4 +41,5 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GATHER_FLOATS] = KERNEL(gather_floats),
     [FATHOM_SCATTER] = KERNEL(scatter),
     [FATHOM_RANDOM_UNIFORM] = KERNEL(random_uniform),
+    [FATHOM_RANDOM_NORMAL] = KERNEL(random_normal),
 };

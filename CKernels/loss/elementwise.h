@@ -21,6 +21,14 @@ INLINE vd huber_term(vf y, vf t, vf unit, vf delta, vf scale, vf *gradient) {
     return vd_select(__builtin_convertvector(linear, vl), bound * (wide - 0.5 * bound), 0.5 * wide * wide);
 }
 
+// With e = exp(−|y|), sigmoid(−|y|) = e/(1 + e): so neither the loss nor the gradient of a confident output is lost to rounding.
+INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale, vf *gradient) {
+    (void)unit, (void)parameter;
+    vf e = vf_exp(-vf_abs(y)), far = e / (1 + e);
+    *gradient = vf_select(y < 0, far - t, (1 - t) - far) * scale;
+    return vf_to_double(vf_max(y, vf_set(0))) - vf_to_double(y) * vf_to_double(t) + vf_to_double(vf_log1p(e));
+}
+
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     vf parameter = vf_set(l->parameter), scale = vf_set(l->scale), unit = vf_set(1);
     size_t panels = fathom_panels(l->columns);
@@ -43,6 +51,10 @@ INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, los
 
 static void KERNEL(mean_squared_error)(const fathom_arguments *arguments, fathom_range range) {
     sum_of_terms(&arguments->loss, range, squared_error_term);
+}
+
+static void KERNEL(binary_cross_entropy)(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, binary_cross_entropy_term);
 }
 
 static void KERNEL(huber)(const fathom_arguments *arguments, fathom_range range) {

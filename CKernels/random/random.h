@@ -38,6 +38,17 @@ INLINE void uniform_of(const fathom_random_arguments *a, const philox_words *w, 
     UNROLL for (int k = 0; k < 4; k++) out[k] = vf_fma(unit_of(word_of(w->word[k])), vf_set(a->b - a->a), vf_set(a->a));
 }
 
+// Box and Muller 1958. The radius's uniform is (word + ½)·2⁻³², in (0, 1], so that deviates reach 6.7 deviations.
+INLINE void normal_of(const fathom_random_arguments *a, const philox_words *w, vf out[4]) {
+    UNROLL for (int k = 0; k < 4; k += 2) {
+        vf u = vf_fma(__builtin_convertvector(word_of(w->word[k]), vf), vf_set(0x1p-32f), vf_set(0x1p-33f));
+        vf radius = vf_sqrt(vf_log(u) * -2), sine, cosine;
+        vf_sincos_2pi(unit_of(word_of(w->word[k + 1])), &sine, &cosine);
+        out[k] = vf_fma(radius * cosine, vf_set(a->b), vf_set(a->a));
+        out[k + 1] = vf_fma(radius * sine, vf_set(a->b), vf_set(a->a));
+    }
+}
+
 INLINE void random_of(const fathom_random_arguments *a, fathom_range range, void (*deviates)(const fathom_random_arguments *, const philox_words *, vf *)) {
     uint64_t blocks_per_row = 4 * fathom_panels(a->columns);
     for (size_t p = range.panel_begin; p < range.panel_end; p++)
@@ -59,4 +70,8 @@ INLINE void random_of(const fathom_random_arguments *a, fathom_range range, void
 
 static void KERNEL(random_uniform)(const fathom_arguments *arguments, fathom_range range) {
     random_of(&arguments->random, range, uniform_of);
+}
+
+static void KERNEL(random_normal)(const fathom_arguments *arguments, fathom_range range) {
+    random_of(&arguments->random, range, normal_of);
 }

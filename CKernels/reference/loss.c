@@ -23,6 +23,15 @@ static double huber_term(const fathom_loss_arguments *l, float y, float t, float
     return linear ? delta * (wide - 0.5 * delta) : 0.5 * wide * wide;
 }
 
+// sigmoid(−|y|) is e/(1 + e) with e = exp(−|y|).
+static double binary_cross_entropy_term(const fathom_loss_arguments *l, float y, float t, float unit, float *gradient) {
+    (void)unit;
+    float e = fathom_exp_reference(-fabsf(y)), far = e / (1 + e);
+    *gradient = (y < 0 ? far - t : (1 - t) - far) * l->scale;
+    float positive = y > 0 || y != y ? y : 0;
+    return (double)positive - (double)y * (double)t + (double)fathom_log1p_reference(e);
+}
+
 static void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     for (size_t r = range.row_begin; r < range.row_end; r++) {
         double lane[FATHOM_PANEL] = {0};
@@ -43,6 +52,10 @@ void fathom_mean_squared_error_reference(const fathom_arguments *arguments, fath
 }
 
 void fathom_huber_reference(const fathom_arguments *arguments, fathom_range range) { sum_of_terms(&arguments->loss, range, huber_term); }
+
+void fathom_binary_cross_entropy_reference(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, binary_cross_entropy_term);
+}
 
 void fathom_loss_mean_reference(const fathom_arguments *arguments, fathom_range range) {
     (void)range;

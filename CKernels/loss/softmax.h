@@ -1,0 +1,121 @@
+// Softmax and its cross-entropy. Operation for operation reference/softmax.c.
+//
+// With m the largest of a row, exp(y − m) never overflows, and its sum S (float64: lanes chain over the panels, then join in a tree) is at
+// least 1. The loss is log1p(S − 1) + (m − y[class]), so that a confident row's is not lost to rounding; nor is its gradient, which is
+// (exp(y[class] − m) − S)/S at the class. A NaN or an infinity of the wrong sign makes S NaN, and with it the whole row.
+//
+// Sixteen rows go through a panel together: their lines are neighbours, while a row's own lines lie 64·rows bytes apart, for usual batches
+// all in one set of the first-level cache. (Row by row, 128 × 1000 took 2.3 times as long with AVX-512, 1.5 times with AVX2.)
+
+enum { SOFTMAX_ROWS = 16 };
+
+// Rows of logits of `columns` columns, and where their exponentials go (NULL: nowhere).
+typedef struct softmax_rows {
+    const float *y;
+    size_t y_stride;
+    float *e;
+    size_t e_stride;
+    size_t rows, columns;  // at most SOFTMAX_ROWS
+} softmax_rows;
+
+typedef struct softmax_sums {
+    float largest[SOFTMAX_ROWS];
+    double sum[SOFTMAX_ROWS];
+} softmax_sums;
+
+// NaN may pass or not: the sum shows it.
+INLINE vf either_larger(vf a, vf b) { return vf_select(a > b, a, b); }
+
+INLINE float largest_lane(vf *lanes) {
+    UNROLL for (int q = 1; q < VECTORS; q++) lanes[0] = either_larger(lanes[q], lanes[0]);
+    float largest = lanes[0][0];
+    UNROLL for (int i = 1; i < LANES; i++) largest = lanes[0][i] > largest ? lanes[0][i] : largest;
+    return largest;
+}
+
+// One panel, `live` of whose lanes are columns.
+INLINE void larger_of_panel(const softmax_rows *s, size_t panel, size_t live, vf largest[SOFTMAX_ROWS][VECTORS]) {
+    for (size_t i = 0; i < s->rows; i++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vf y = vf_load(s->y + panel * s->y_stride + i * FATHOM_PANEL + q * LANES);
+        largest[i][q] = either_larger(vf_select(vi_below(q * LANES, live), y, largest[i][q]), largest[i][q]);
+    }
+}
+
+INLINE void exponentials_of_panel(const softmax_rows *s, size_t panel, size_t live, const float *largest, vd sums[SOFTMAX_ROWS][VECTORS]) {
+    for (size_t i = 0; i < s->rows; i++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vf e = vf_exp(vf_load(s->y + panel * s->y_stride + i * FATHOM_PANEL + q * LANES) - largest[i]);
+        e = vf_select(vi_below(q * LANES, live), e, vf_set(0));
+        sums[i][q] += vf_to_double(e);
+        if (s->e) vf_store(s->e + panel * s->e_stride + i * FATHOM_PANEL + q * LANES, e);
+    }
+}
+
+// Padding lanes hold zeros, and stay so where the factor is NaN.
+INLINE void scale_panel(const softmax_rows *s, size_t panel, size_t live, const float *factor) {
+    for (size_t i = 0; i < s->rows; i++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        float *e = s->e + panel * s->e_stride + i * FATHOM_PANEL + q * LANES;
+        vf_store(e, vf_select(vi_below(q * LANES, live), vf_load(e) * factor[i], vf_set(0)));
+    }
+}
+
+INLINE softmax_sums exponentials(const softmax_rows *s) {
+    size_t whole = s->columns / FATHOM_PANEL, rest = s->columns % FATHOM_PANEL;
+    vf largest[SOFTMAX_ROWS][VECTORS];
+    vd sums[SOFTMAX_ROWS][VECTORS] = {0};
+    softmax_sums result;
+    for (size_t i = 0; i < s->rows; i++) UNROLL for (int q = 0; q < VECTORS; q++) largest[i][q] = vf_set(-__builtin_inff());
+    for (size_t p = 0; p < whole; p++) larger_of_panel(s, p, FATHOM_PANEL, largest);
+    if (rest) larger_of_panel(s, whole, rest, largest);
+    for (size_t i = 0; i < s->rows; i++) result.largest[i] = largest_lane(largest[i]);
+    for (size_t p = 0; p < whole; p++) exponentials_of_panel(s, p, FATHOM_PANEL, result.largest, sums);
+    if (rest) exponentials_of_panel(s, whole, rest, result.largest, sums);
+    for (size_t i = 0; i < s->rows; i++) result.sum[i] = vd_tree16(sums[i]);
+    return result;
+}
+
+INLINE void scale_exponentials(const softmax_rows *s, const float *factor) {
+    size_t whole = s->columns / FATHOM_PANEL, rest = s->columns % FATHOM_PANEL;
+    for (size_t p = 0; p < whole; p++) scale_panel(s, p, FATHOM_PANEL, factor);
+    if (rest) scale_panel(s, whole, rest, factor);
+}
+
+static void KERNEL(softmax)(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_softmax_arguments *a = &arguments->softmax;
+    for (size_t r = range.row_begin; r < range.row_end; r += SOFTMAX_ROWS) {
+        size_t rows = range.row_end - r < SOFTMAX_ROWS ? range.row_end - r : SOFTMAX_ROWS;
+        softmax_rows s = {a->y + r * FATHOM_PANEL, a->y_stride, a->p + r * FATHOM_PANEL, a->p_stride, rows, a->columns};
+        softmax_sums sums = exponentials(&s);
+        float factor[SOFTMAX_ROWS];
+        for (size_t i = 0; i < rows; i++) factor[i] = (float)(1 / sums.sum[i]);
+        scale_exponentials(&s, factor);
+    }
+}
+
+INLINE size_t place_of_class(int32_t class, size_t stride, size_t row) {
+    return (size_t)class / FATHOM_PANEL * stride + row * FATHOM_PANEL + (size_t)class % FATHOM_PANEL;
+}
+
+INLINE void cross_entropy_rows(const fathom_loss_arguments *l, size_t begin, size_t rows) {
+    softmax_rows s = {l->y + begin * FATHOM_PANEL, l->y_stride, l->dy ? l->dy + begin * FATHOM_PANEL : NULL, l->dy_stride, rows, l->columns};
+    const int32_t *classes = l->classes + begin;
+    double logit[SOFTMAX_ROWS];
+    float rest[SOFTMAX_ROWS] __attribute__((aligned(64))) = {0}, factor[SOFTMAX_ROWS], gradient[SOFTMAX_ROWS];
+    for (size_t i = 0; i < rows; i++) logit[i] = s.y[place_of_class(classes[i], s.y_stride, i)];
+    softmax_sums sums = exponentials(&s);
+    for (size_t i = 0; i < rows; i++) rest[i] = (float)(sums.sum[i] - 1);
+    UNROLL for (int q = 0; q < VECTORS; q++) vf_store(rest + q * LANES, vf_log1p(vf_load(rest + q * LANES)));
+    for (size_t i = 0; i < rows; i++) l->row_loss[begin + i] = rest[i] + (sums.largest[i] - logit[i]);
+    if (!s.e) return;
+    for (size_t i = 0; i < rows; i++) {
+        double exact = l->scale / sums.sum[i];
+        factor[i] = (float)exact;
+        gradient[i] = (float)((s.e[place_of_class(classes[i], s.e_stride, i)] - sums.sum[i]) * exact);
+    }
+    scale_exponentials(&s, factor);
+    for (size_t i = 0; i < rows; i++) s.e[place_of_class(classes[i], s.e_stride, i)] = gradient[i];
+}
+
+static void KERNEL(softmax_cross_entropy)(const fathom_arguments *arguments, fathom_range range) {
+    for (size_t r = range.row_begin; r < range.row_end; r += SOFTMAX_ROWS)
+        cross_entropy_rows(&arguments->loss, r, range.row_end - r < SOFTMAX_ROWS ? range.row_end - r : SOFTMAX_ROWS);
+}
