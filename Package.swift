@@ -39,7 +39,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "FathomData", dependencies: ["Fathom", "CZlib"], exclude: ["Resources/README.md", "Resources/digits.py"],
                 resources: [.embedInCode("Resources/digits.idx.gz")]),
-        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", .product(name: "Yams", package: "Yams")]),
+        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", "CZlib", .product(name: "Yams", package: "Yams")]),
         .executableTarget(name: "FathomCommand", dependencies: ["Fathom", "FathomData", "FathomFormats", argumentParser]),
         .executableTarget(name: "FathomProfiler", dependencies: ["Fathom", "CKernels", argumentParser], path: "tools/profiler"),
         .target(name: "KernelChecks", dependencies: ["CKernels"], path: "tools/kernelcheck/checks", cSettings: kernelFlags,
@@ -50,7 +50,7 @@ let package = Package(
         .testTarget(name: "FathomTests", dependencies: ["Fathom", "CKernels", "AllocationCounter"]),
         .testTarget(name: "FathomDataTests", dependencies: ["FathomData"]),
         .testTarget(name: "FathomFormatsTests", dependencies: ["FathomFormats"]),
-        .testTarget(name: "FathomCommandTests", dependencies: ["Fathom", "FathomData", "FathomFormats"]),
+        .testTarget(name: "FathomCommandTests", dependencies: ["Fathom", "FathomData", "FathomFormats", "FathomCommand"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c11

@@ -23,8 +23,14 @@ package struct Vocabulary: Sendable {
     package func remedy(for name: String) -> String {
         let folded = Self.fold(name)
         if let note = notes[folded] { return note }
-        if let suggestion = synonyms[folded] ?? nearest(to: folded) { return "did you mean '\(suggestion)'?" }
+        if let suggestion = suggestion(for: name) { return "did you mean '\(suggestion)'?" }
         return "known: \(names.joined(separator: ", "))"
+    }
+
+    /// What the writer of an unknown name most likely meant.
+    package func suggestion(for name: String) -> String? {
+        let folded = Self.fold(name)
+        return synonyms[folded] ?? nearest(to: folded)
     }
 
     static func fold(_ name: String) -> String {

@@ -1,0 +1,42 @@
+import Fathom
+import FathomFormats
+
+/// Takes a run's events to its history, and to standard output where `--json` asks for them.
+struct EventLog {
+    private let history: History
+    private let prints: Bool
+    private var unprinted = ""
+    private var lastFlush = ContinuousClock.now
+    /// Whether the reader of standard output is gone.
+    private(set) var isReaderGone = false
+
+    init(_ history: History, prints: Bool) {
+        self.history = history
+        self.prints = prints
+    }
+
+    mutating func add(_ event: JSON) {
+        let line = event.line
+        history.append(line)
+        if prints { unprinted += line + "\n" }
+    }
+
+    /// What has been added reaches file and reader at least each second.
+    mutating func flushIfDue(at now: ContinuousClock.Instant) throws {
+        if now - lastFlush > .seconds(1) { try flush() }
+    }
+
+    mutating func flush() throws {
+        lastFlush = .now
+        try history.flush()
+        guard prints, !isReaderGone else { return }
+        do { try StandardStreams.result(unprinted) } catch is OutputClosed { isReaderGone = true }
+        unprinted = ""
+    }
+
+    /// Before a checkpoint: see `History.synchronize`.
+    mutating func synchronize() throws {
+        try flush()
+        try history.synchronize()
+    }
+}

@@ -1,0 +1,174 @@
+import Fathom
+import FathomData
+import FathomFormats
+
+/// A recipe with its data, checked and resolved: all that a training needs, before anything is written.
+struct Experiment {
+    /// Resolved: every choice that was left open is made.
+    private(set) var recipe: Recipe
+    /// Names the run folder.
+    let name: String
+    let training: Samples
+    let validation: Samples?
+    let test: Samples?
+    let details: Model.Details
+    let outputs: Int
+    /// Choices worth printing, each with the way to change it.
+    let notes: [String]
+
+    /// - Throws: `FathomError.invalid` where recipe and data do not fit each other, beginning with the setting's place where one is to blame.
+    init(_ recipe: Recipe, _ settings: Settings) throws {
+        let dataset = try Dataset(recipe.data, target: recipe.target, classification: recipe.loss?.isClassification)
+        var notes = dataset.notes
+        let split = try Split(dataset, recipe, settings)
+        let loss = try Self.loss(recipe.loss, of: split.training, classes: dataset.classes, subject: settings.subject(.loss), &notes)
+        let prepare: (Samples) throws -> Samples = { loss == .binaryCrossEntropy ? try $0.withBinaryTargets() : $0 }
+        training = try prepare(split.training)
+        validation = try split.validation.map(prepare)
+        test = try split.test.map(prepare)
+
+        let mode = recipe.standardize ?? (dataset.kind == .images ? .global : .columns)
+        let isRegression = !loss.isClassification
+        details = Model.Details(
+            loss: loss, inputStandardization: try Standardization.measured(training, mode),
+            targetStandardization: isRegression ? try Standardization.measuredTargets(training) : nil,
+            classes: dataset.classes, columns: dataset.columns, target: dataset.target)
+        outputs = switch training.targets {
+        case .none: throw FathomError.invalid("\(recipe.data) has no targets to train on")
+        case .classes: dataset.classes?.count ?? 0
+        case .values(_, let width): width
+        }
+
+        var resolved = recipe
+        do {
+            resolved.network = try recipe.network.resolved(inputs: training.columns, outputs: outputs)
+        } catch let error {
+            throw FathomError.invalid("\(settings.subject(.network)): \(error)")
+        }
+        resolved.target = dataset.target
+        resolved.test = recipe.test ?? (dataset.test == nil ? Holdout.none : .own)
+        resolved.standardize = mode
+        resolved.loss = loss
+        self.recipe = resolved
+        name = dataset.name
+        self.notes = notes
+    }
+
+    /// The loss that fits the targets, or the one that was asked for, if it does.
+    private static func loss(_ asked: Loss?, of samples: Samples, classes: [String]?, subject: String, _ notes: inout [String]) throws -> Loss {
+        switch (samples.targets, asked) {
+        case (.none, _):
+            throw FathomError.invalid("the data have no targets to train on")
+        case (.classes, nil):
+            notes.append("loss: cross-entropy, since the targets are \(classes?.count ?? 0) classes (change it with --loss)")
+            return .crossEntropy
+        case (.values, nil):
+            notes.append("loss: mse, since the targets are numbers (change it with --loss)")
+            return .meanSquaredError
+        case (.classes, .binaryCrossEntropy?):
+            guard classes?.count == 2 else {
+                throw FathomError.invalid("\(subject): binary-cross-entropy tells two classes apart, and there are \(classes?.count ?? 0); cross-entropy takes any number")
+            }
+            return .binaryCrossEntropy
+        case (.classes, .crossEntropy?): return .crossEntropy
+        case (.classes, let asked?):
+            throw FathomError.invalid("\(subject): \(asked) needs numbers as targets, and these are \(classes?.count ?? 0) classes; cross-entropy takes classes")
+        case (.values, .crossEntropy?):
+            throw FathomError.invalid("\(subject): cross-entropy needs classes as targets, and these are numbers; mse takes numbers")
+        case (.values(let values, _), .binaryCrossEntropy?):
+            if let value = values.first(where: { !($0 >= 0 && $0 <= 1) }) {
+                throw FathomError.invalid("\(subject): binary-cross-entropy needs targets from 0 to 1, and one is \(value)")
+            }
+            return .binaryCrossEntropy
+        case (.values, let asked?): return asked
+        }
+    }
+
+    /// What the model is trained for.
+    var loss: Loss { details.loss ?? .crossEntropy }
+
+    /// The same experiment for longer, or with another schedule: what the data decide stays as it is.
+    func changed(_ recipe: Recipe) -> Experiment {
+        var changed = self
+        changed.recipe.epochs = recipe.epochs
+        changed.recipe.steps = recipe.steps
+        changed.recipe.schedule = recipe.schedule
+        return changed
+    }
+
+    /// The untrained model.
+    func model() throws -> Model {
+        var model = try Model(recipe.network, inputs: training.columns, outputs: outputs, initializer: recipe.initializer, seed: recipe.seed)
+        model.details = details
+        return model
+    }
+
+    /// Rows of a full batch; of fewer rows there are, all of them.
+    var batch: Int { min(recipe.batch, training.count) }
+    var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
+
+    /// - Throws: `FathomError.invalid` where it cannot be counted.
+    func totalSteps() throws -> Int {
+        if let steps = recipe.steps { return steps }
+        let (steps, overflow) = recipe.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+        guard !overflow else { throw FathomError.invalid("epochs: \(recipe.epochs) epochs of \(stepsPerEpoch) steps are more than can be counted") }
+        return steps
+    }
+
+    /// One line on the memory that training will take.
+    /// - Throws: `FathomError.tooLarge` with the figure where there is not as much.
+    func memoryLine() throws -> String {
+        let needed = try trainingMemory(
+            recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch)
+        let available = availableMemory()
+        guard needed <= available else {
+            throw FathomError.tooLarge(
+                "training this network with batch \(batch) takes \(formattedBytes(needed)) of memory, and \(formattedBytes(available)) are free; a narrower network or a smaller --batch takes less")
+        }
+        return "memory: \(formattedBytes(needed)) for training, \(formattedBytes(available)) free"
+    }
+}
+
+/// Training, validation and test rows of a recipe: the test rows are cut first, the validation rows from the rest.
+private struct Split {
+    let training: Samples
+    let validation: Samples?
+    let test: Samples?
+
+    init(_ dataset: Dataset, _ recipe: Recipe, _ settings: Settings) throws {
+        func held(_ holdout: Holdout, _ key: RecipeKey, _ purpose: Dataset.SplitPurpose, from rest: inout Samples) throws -> Samples? {
+            switch holdout {
+            case .none: return nil
+            case .own:
+                guard let test = dataset.test else {
+                    throw FathomError.invalid("\(settings.subject(key)): \(recipe.data) has no test split of its own; give a fraction, a path or 0")
+                }
+                return test
+            case .fraction(let fraction):
+                do {
+                    let split = try Dataset.split(rest, fraction: fraction, seed: recipe.seed, purpose: purpose)
+                    rest = split.rest
+                    return split.held
+                } catch {
+                    throw FathomError.invalid("\(settings.subject(key)): \(error)")
+                }
+            case .path(let path):
+                let (samples, _) = try dataset.schema.read(path, labels: .required)
+                return samples
+            }
+        }
+        var rest = dataset.training
+        test = try held(recipe.test ?? (dataset.test == nil ? .none : .own), .test, .test, from: &rest)
+        validation = try held(recipe.validation, .validation, .validation, from: &rest)
+        guard rest.count > 0 else { throw FathomError.invalid("\(recipe.data) has no rows left to train on") }
+        training = rest
+    }
+}
+
+extension Samples {
+    /// The second of two classes as 1, the first as 0: what binary cross-entropy takes. Numbers stay as they are.
+    func withBinaryTargets() throws -> Samples {
+        guard case .classes(let classes) = targets else { return self }
+        return try Samples(columns: columns, features: features, targets: .values(classes.map(Float.init), width: 1))
+    }
+}

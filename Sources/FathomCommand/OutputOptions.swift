@@ -1,0 +1,24 @@
+import ArgumentParser
+import Fathom
+import FathomFormats
+import Foundation
+
+/// What a training says, and where.
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "Print the events of history.jsonl on standard output, one JSON object a line, and nothing else there.") var json = false
+    @Flag(help: "Say nothing on standard error but what goes wrong.") var quiet = false
+
+    func note(_ text: String) {
+        if !quiet { StandardStreams.note(text) }
+    }
+}
+
+extension TrainingRun {
+    /// Trains, and prints how it went: the last lines of `train` and `resume`.
+    func trainAndReport(_ experiment: Experiment, in folder: RunFolder, _ output: OutputOptions) throws {
+        let evaluation = try train()
+        guard !output.json else { return }
+        if let evaluation, let test = experiment.test { try StandardStreams.result(evaluation.sentence(on: "test", rows: test.count) + "\n") }
+        try StandardStreams.result("\(folder.path)\n")
+    }
+}

@@ -1,0 +1,56 @@
+import Fathom
+import FathomData
+import FathomFormats
+import Foundation
+
+/// A model from what a command line names: a run folder, a model file, or a checkpoint.
+struct TrainedModel {
+    let model: Model
+    /// The file it was read from.
+    let path: String
+    /// The run folder it was found in; nil where a file was named.
+    let folder: RunFolder?
+
+    /// - Throws: `FathomError.noSuchInput`, or `.invalid` where it is none of these.
+    init(_ argument: String) throws {
+        if RunFolder.isFolder(argument) {
+            let folder = try RunFolder(existing: argument)
+            guard folder.hasModel else {
+                throw FathomError.noSuchInput("\(folder.path) has no model yet; go on with: fathom resume \(folder.path)")
+            }
+            self.folder = folder
+            path = folder.model
+        } else {
+            folder = nil
+            path = argument
+        }
+        let file = try SafeTensors(contentsOf: URL(filePath: path))
+        model = try Model(file.asModel, name: path)
+    }
+
+    /// Rows in the form the model knows, with targets where `labels` asks for them; "-" is a CSV on standard input.
+    func read(_ data: String, labels: LabelUse) throws -> Samples {
+        let details = model.details
+        let schema = Schema(width: model.inputs, columns: details.columns, target: details.target, classes: details.classes)
+        let (samples, notes) = try data == "-"
+            ? schema.read(csv: FileHandle.standardInput.readToEnd() ?? Data(), name: "standard input", labels: labels)
+            : schema.read(data, labels: labels)
+        for note in notes { StandardStreams.note(note) }
+        return details.loss == .binaryCrossEntropy ? try samples.withBinaryTargets() : samples
+    }
+}
+
+extension SafeTensors {
+    static let modelPrefix = "model."
+
+    var isCheckpoint: Bool { tensors.contains { $0.name.hasPrefix(Self.modelPrefix) } }
+
+    /// A checkpoint's parameters under the names they have in a model file; a model file as it is.
+    var asModel: SafeTensors {
+        guard isCheckpoint else { return self }
+        let parameters = tensors.filter { $0.name.hasPrefix(Self.modelPrefix) }.map { tensor in
+            Tensor(name: String(tensor.name.dropFirst(Self.modelPrefix.count)), shape: tensor.shape, values: tensor.values)
+        }
+        return SafeTensors(metadata: metadata, tensors: parameters)
+    }
+}

@@ -1,0 +1,177 @@
+import Fathom
+import FathomFormats
+import Foundation
+
+/// A training in its run folder: takes steps, says how it goes, and saves. What it does is a function of the experiment alone; where it was
+/// interrupted and resumed leaves no trace in the parameters.
+final class TrainingRun {
+    private let folder: RunFolder
+    private let experiment: Experiment
+    private let trainer: Trainer
+    private let fingerprint: Fingerprint
+    private let sampling: HistorySampling
+    private let layerNames: [String]
+    private let interruption = Interruption()
+
+    private var stepper: Stepper
+    private var position = RunPosition()
+    private var log: EventLog
+    private var progress: Progress
+    private var clock: RunClock
+    private var gradientNorm = Double.nan
+    private var validationText: String?
+    private var savedStep: Int?
+
+    /// - Parameter checkpoint: where to go on from; nil: from the start.
+    init(_ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensors? = nil, _ output: OutputOptions) throws {
+        self.folder = folder
+        self.experiment = experiment
+        self.trainer = trainer
+        fingerprint = Fingerprint(experiment.training)
+        if let checkpoint {
+            try fingerprint.check(checkpoint.metadata, data: experiment.recipe.data, checkpoint: folder.checkpoint)
+            position = try RunPosition(checkpoint.metadata, name: folder.checkpoint)
+            try trainer.restore(checkpoint, name: folder.checkpoint)
+            savedStep = trainer.stepsTaken
+        }
+        stepper = try Stepper(experiment, trainer)
+        sampling = HistorySampling(totalSteps: stepper.totalSteps, instruments: experiment.recipe.instruments)
+        let model = try trainer.model, steps = trainer.stepsTaken
+        layerNames = model.summary.filter { $0.parameters > 0 }.map(\.name)
+        let history = checkpoint == nil
+            ? try History(creating: folder.history)
+            : try History(resuming: folder.history, at: steps, completedEpochs: steps / stepper.stepsPerEpoch)
+        log = EventLog(history, prints: output.json)
+        progress = Progress(quiet: output.quiet, terminal: .current())
+        clock = RunClock(stepsBefore: steps)
+        try folder.write(experiment.recipe)
+        log.add(Event.start(
+            experiment.recipe, parameters: model.parameterCount, threads: trainer.threads, resumedAt: checkpoint.map { _ in steps }))
+        try log.flush()
+    }
+
+    /// Trains to the end, to an interruption, or to a step that is not finite; then saves.
+    /// - Returns: how the model does on the test rows, where there are any.
+    /// - Throws: `FathomError.notFinite`, `Interrupted`, or what went wrong in writing.
+    func train() throws -> Evaluation? {
+        do {
+            while !stepper.isAtEnd {
+                try takeStep()
+                if stepper.isAtEpochEnd { try finishEpoch() }
+                if interruption.isRequested || log.isReaderGone { try interrupt() }
+                if isSavingDue { try save() }
+            }
+            return try complete()
+        } catch FathomError.notFinite(let step, let what) {
+            throw try diverge(step, what)
+        } catch FathomError.inputOutput(let what) {
+            progress.finish()
+            throw FathomError.inputOutput("\(what); \(whatIsSaved)")
+        } catch FathomError.cannotCreate(let what) {
+            progress.finish()
+            throw FathomError.cannotCreate("\(what); \(whatIsSaved)")
+        }
+    }
+
+    // MARK: Steps and epochs
+
+    private func takeStep() throws {
+        if stepper.isAtEpochStart { position.epochLoss = 0 }
+        clock.begin()
+        let (step, rows) = try stepper.step()
+        let now = clock.end(rows: rows)
+        position.epochLoss += step.loss * Double(rows)
+        gradientNorm = step.gradientNorm
+        if sampling.writes(step.step) {
+            log.add(Event.step(step, epoch: stepper.epoch, layers: sampling.writesLayers(step.step) ? layers : nil))
+        }
+        try log.flushIfDue(at: now)
+        progress.update(at: now, state)
+    }
+
+    private func finishEpoch() throws {
+        let validation = try experiment.validation.map(evaluate)
+        validationText = validation.map { "validation \(scoreText($0))" }
+        log.add(Event.epoch(
+            stepper.epoch, trainLoss: meanLoss, validation: validation, samplesPerSecond: clock.samplesPerSecond, seconds: clock.epochSeconds))
+        try log.flush()
+        progress.finishEpoch(state)
+        clock.startEpoch()
+    }
+
+    private func evaluate(_ samples: Samples) throws -> Evaluation {
+        try trainer.model.evaluate(samples, loss: trainer.loss, threads: trainer.threads)
+    }
+
+    private var layers: [LayerGradient] { LayerGradient.of(layerNames, trainer.gradientNorms) }
+
+    /// Of the current epoch so far.
+    private var meanLoss: Double { position.epochLoss / Double(stepper.rowsSeen) }
+
+    private var state: Progress.State {
+        Progress.State(
+            epoch: stepper.epoch, epochs: stepper.epochs, fraction: Double(trainer.stepsTaken) / Double(stepper.totalSteps), loss: meanLoss,
+            gradientNorm: gradientNorm, validation: validationText, samplesPerSecond: clock.samplesPerSecond,
+            secondsLeft: clock.secondsLeft(stepsTaken: trainer.stepsTaken, of: stepper.totalSteps))
+    }
+
+    // MARK: Saving and ending
+
+    private var isSavingDue: Bool {
+        guard !stepper.isAtEnd else { return false }
+        return switch experiment.recipe.checkpoint {
+        case .every(let steps): trainer.stepsTaken.isMultiple(of: steps)
+        case .minutes(let minutes): clock.secondsSinceSaving >= minutes * 60
+        }
+    }
+
+    /// The checkpoint, then the model: where there is a model there is a checkpoint, which protects the folder from being started over.
+    private func save() throws {
+        try log.synchronize()
+        position.step = trainer.stepsTaken
+        var checkpoint = try trainer.checkpoint()
+        for (key, value) in position.metadata.merging(fingerprint.metadata, uniquingKeysWith: { _, new in new }) { checkpoint.metadata[key] = value }
+        try writeAtomically(checkpoint.serialized(), to: URL(filePath: folder.checkpoint))
+        savedStep = trainer.stepsTaken
+        try trainer.model.write(to: URL(filePath: folder.model))
+        clock.saved()
+    }
+
+    private func complete() throws -> Evaluation? {
+        let test = try experiment.test.map(evaluate)
+        try save()
+        try end(.completed, test: test, reason: "no rows held out")
+        return test
+    }
+
+    private func interrupt() throws -> Never {
+        try save()
+        try end(.interrupted, test: nil, reason: "interrupted")
+        if !log.isReaderGone { StandardStreams.note("interrupted at step \(trainer.stepsTaken); go on with: fathom resume \(folder.path)") }
+        throw Interrupted()
+    }
+
+    private func diverge(_ step: Int, _ what: String) throws -> FathomError {
+        let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1
+        log.add(Event.alarm(step: step, epoch: epoch, learningRate: trainer.learningRate, reason: what, layers: layers))
+        try save()
+        try end(.diverged, test: nil, reason: "diverged")
+        let rate = "a smaller learning rate than \(experiment.recipe.optimizer.learningRate)"
+        return .notFinite(step: step, "\(what); try \(rate)\(experiment.recipe.clip == .none ? ", or --clip 'norm(1)'" : "")")
+    }
+
+    private func end(_ outcome: Event.Outcome, test: Evaluation?, reason: String) throws {
+        progress.finish()
+        log.add(Event.end(test: test, reason: reason, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
+        try log.flush()
+    }
+
+    private var whatIsSaved: String {
+        savedStep.map { "step \($0) is saved, and 'fathom resume \(folder.path)' goes on from there" } ?? "nothing was saved before that"
+    }
+}
+
+/// "97.77 %" of classes, "loss 0.123" of numbers.
+func scoreText(_ evaluation: Evaluation) -> String {
+    evaluation.accuracy.map { String(format: "%.2f %%", $0 * 100) } ?? "loss \(Progress.number(evaluation.loss))"
+}

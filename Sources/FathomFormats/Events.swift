@@ -1,0 +1,83 @@
+import Fathom
+
+/// The lines of `history.jsonl`, which `--json` prints too. Documentation/files.md says what each member means.
+public enum Event {
+    /// - Parameter resumedAt: the steps that a resumed run had taken; nil for a new one.
+    public static func start(_ recipe: Recipe, parameters: Int, threads: Int, resumedAt: Int? = nil) -> JSON {
+        var members: [JSON.Member] = [
+            .init("event", "start"), .init("recipe", recipe.json), .init("parameters", .integer(parameters)), .init("fathom", .string(fathomVersion)),
+            .init("isa", .string(Kernels.instructionSet)), .init("threads", .integer(threads)),
+        ]
+        if let resumedAt { members.append(.init("step", .integer(resumedAt))) }
+        return .object(members)
+    }
+
+    /// - Parameter layers: nil where this step's layers are not written.
+    public static func step(_ step: Trainer.Step, epoch: Int, layers: [LayerGradient]?) -> JSON {
+        var members: [JSON.Member] = [
+            .init("event", "step"), .init("step", .integer(step.step)), .init("epoch", .integer(epoch)), .init("loss", .number(step.loss)),
+            .init("learning_rate", .number(step.learningRate)), .init("gradient_norm", .number(step.gradientNorm)),
+            .init("clipped_gradient_norm", .number(step.clippedGradientNorm)), .init("clip_coefficient", .number(step.clipCoefficient)),
+        ]
+        if let layers {
+            members.append(.init("layers", .array(layers.map { ["name": .string($0.name), "gradient_norm": .number($0.norm)] })))
+        }
+        return .object(members)
+    }
+
+    /// A step whose loss or gradient was not finite, and that changed nothing.
+    public static func alarm(step: Int, epoch: Int, learningRate: Double, reason: String, layers: [LayerGradient]) -> JSON {
+        [
+            "event": "step", "step": .integer(step), "epoch": .integer(epoch), "loss": nil, "loss_reason": .string(reason),
+            "learning_rate": .number(learningRate),
+            "layers": .array(layers.map { ["name": .string($0.name), "gradient_norm": .number($0.norm)] }),
+        ]
+    }
+
+    public static func epoch(
+        _ epoch: Int, trainLoss: Double, validation: Evaluation?, samplesPerSecond: Double, seconds: Double
+    ) -> JSON {
+        let members: [JSON.Member] = [.init("event", "epoch"), .init("epoch", .integer(epoch)), .init("train_loss", .number(trainLoss))]
+            + scores(validation, "validation") + [.init("samples_per_second", .number(samplesPerSecond)), .init("seconds", .number(seconds))]
+        return .object(members)
+    }
+
+    public static func end(test: Evaluation?, reason: String, trainingSeconds: Double, seconds: Double, outcome: Outcome) -> JSON {
+        .object([.init("event", "end")] + scores(test, "test", reason: reason) + [
+            .init("training_seconds", .number(trainingSeconds)), .init("seconds", .number(seconds)), .init("outcome", .string(outcome.rawValue)),
+        ])
+    }
+
+    /// Loss and accuracy; what there is none of is null, with the reason beside it.
+    private static func scores(_ evaluation: Evaluation?, _ name: String, reason: String = "no rows held out") -> [JSON.Member] {
+        guard let evaluation else {
+            return ["loss", "accuracy"].flatMap { [.init("\(name)_\($0)", nil), .init("\(name)_\($0)_reason", .string(reason))] }
+        }
+        let loss = JSON.Member("\(name)_loss", .number(evaluation.loss))
+        guard let accuracy = evaluation.accuracy else {
+            return [loss, .init("\(name)_accuracy", nil), .init("\(name)_accuracy_reason", "the targets are numbers")]
+        }
+        return [loss, .init("\(name)_accuracy", .number(accuracy))]
+    }
+
+    public enum Outcome: String, Sendable {
+        case completed, interrupted, diverged
+    }
+}
+
+/// Norm of the gradient of a layer's weights and bias, before clipping.
+public struct LayerGradient: Sendable, Equatable {
+    /// "0.linear".
+    public let name: String
+    public let norm: Double
+
+    /// The gradients of named layers, from the norms of their tensors: "0.linear" has "0.weight" and "0.bias".
+    public static func of(_ layers: [String], _ tensors: [(name: String, norm: Double)]) -> [LayerGradient] {
+        var squares: [Substring: Double] = [:]
+        for tensor in tensors { squares[place(tensor.name), default: 0] += tensor.norm * tensor.norm }
+        return layers.compactMap { layer in squares[place(layer)].map { LayerGradient(name: layer, norm: $0.squareRoot()) } }
+    }
+
+    /// The name without its last part.
+    private static func place(_ name: String) -> Substring { name[..<(name.lastIndex(of: ".") ?? name.endIndex)] }
+}

@@ -1,0 +1,108 @@
+/// A JSON value as it is written: members keep their order, numbers are shortest and read back to the same bits.
+public indirect enum JSON: Sendable, Equatable {
+    case null
+    case boolean(Bool)
+    case integer(Int)
+    case unsigned(UInt64)
+    case number(Double)
+    case float(Float)
+    case string(String)
+    case array([JSON])
+    case object([Member])
+
+    public struct Member: Sendable, Equatable {
+        public let key: String
+        public let value: JSON
+
+        public init(_ key: String, _ value: JSON) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    /// The value on one line. A member that is not finite is null, and the member after it says why:
+    /// `"loss":null, "loss_reason":"nan"`. In an array it is null alone.
+    public var line: String {
+        var text = ""
+        write(to: &text)
+        return text
+    }
+
+    /// A string as it is, without quotes; anything else as its line.
+    public var plainText: String { if case .string(let text) = self { text } else { line } }
+
+    private func write(to text: inout String) {
+        switch self {
+        case .null: text += "null"
+        case .boolean(let value): text += value ? "true" : "false"
+        case .integer(let value): text += String(value)
+        case .unsigned(let value): text += String(value)
+        case .number(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
+        case .float(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
+        case .string(let value): Self.write(value, to: &text)
+        case .array(let values):
+            text += "["
+            for (index, value) in values.enumerated() {
+                if index > 0 { text += ", " }
+                value.write(to: &text)
+            }
+            text += "]"
+        case .object(let members):
+            text += "{"
+            for (index, member) in members.enumerated() {
+                if index > 0 { text += ", " }
+                Self.write(member.key, to: &text)
+                text += ":"
+                member.value.write(to: &text)
+                if let reason = member.value.whyNotFinite {
+                    text += ", "
+                    Self.write(member.key + "_reason", to: &text)
+                    text += ":\"\(reason)\""
+                }
+            }
+            text += "}"
+        }
+    }
+
+    /// "nan", "inf" or "-inf"; nil for what JSON can write.
+    private var whyNotFinite: String? {
+        switch self {
+        case .number(let value) where !value.isFinite: value.isNaN ? "nan" : value > 0 ? "inf" : "-inf"
+        case .float(let value) where !value.isFinite: value.isNaN ? "nan" : value > 0 ? "inf" : "-inf"
+        default: nil
+        }
+    }
+
+    /// Swift's description is the shortest that reads back; a whole number needs no ".0", but −0 would lose its sign as an integer.
+    private static func shortest(_ description: String) -> Substring {
+        description.hasSuffix(".0") && description != "-0.0" ? description.dropLast(2) : description[...]
+    }
+
+    private static func write(_ string: String, to text: inout String) {
+        text += "\""
+        for scalar in string.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case _ where scalar.value < 0x20:
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
+    }
+}
+
+extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByStringLiteral, ExpressibleByStringInterpolation,
+    ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral, ExpressibleByNilLiteral {
+    public init(dictionaryLiteral elements: (String, JSON)...) { self = .object(elements.map { Member($0.0, $0.1) }) }
+    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(integerLiteral value: Int) { self = .integer(value) }
+    public init(booleanLiteral value: Bool) { self = .boolean(value) }
+    public init(nilLiteral: ()) { self = .null }
+}
