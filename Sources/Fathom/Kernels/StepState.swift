@@ -21,7 +21,8 @@ final class StepState {
             let update = reservation.reserve(Update.self, count: 1)
             let total = panels.reduce(0, +)
             let doubles = [1, total, clipsValues ? total : 0, layout.tensors.count].map { reservation.reserve(Double.self, count: $0) }
-            return (reservation, update, doubles, reservation.reserve(Int.self, count: layout.tensors.count))
+            let ends = reservation.reserve(Int.self, count: layout.tensors.count)
+            return (reservation, update, doubles, ends)
         }
         memory = try Memory(byteCount: lay(nil).0.byteCount)
         let (_, update, doubles, ends) = lay(memory)
