@@ -16,7 +16,8 @@ public enum Clipping: NotationRepresentable {
 
     static let vocabulary = Vocabulary(kind: "clipping", names: ["none", "norm", "value"], synonyms: [
         "clipnorm": "norm(1.0)", "gradnorm": "norm(1.0)", "globalnorm": "norm(1.0)", "maxnorm": "norm(1.0)", "clipgradnorm": "norm(1.0)",
-        "clipbyglobalnorm": "norm(1.0)", "clipvalue": "value(0.5)", "clipgradvalue": "value(0.5)", "clip": "norm(1.0)", "off": "none", "no": "none",
+        "clipbyglobalnorm": "norm(1.0)", "clipvalue": "value(0.5)", "clipgradvalue": "value(0.5)", "clip": "norm(1.0)",
+        "off": "none", "no": "none",
     ])
 
     public init(_ notation: String) throws(FathomError) {

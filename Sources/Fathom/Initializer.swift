@@ -44,11 +44,13 @@ public struct Initializer: NotationRepresentable {
     public static let orthogonal = Initializer(.orthogonal())
     public static let zeros = Initializer(.zeros)
 
-    /// The initializer that fits the activation after the layer: it keeps the variance of signals or gradients about constant from layer to layer.
+    /// The initializer that fits the activation after the layer: what keeps signals and gradients about constant from layer to layer, or
+    /// comes nearest among these. Documentation/notation.md has the figures.
     ///
-    /// - he: relu and leakyrelu, for which it was derived (He et al. 2015); elu, whose paper uses it (Clevert et al. 2016, section 4); gelu, silu and softplus, smooth relatives of relu, by custom.
-    /// - lecun: selu, whose fixed point of mean 0 and variance 1 asks for variance 1/fan_in (Klambauer et al. 2017, section 2).
-    /// - glorot: none and identity, for which it was derived; tanh, sigmoid and hardtanh, the saturating ones it was proposed for (Glorot & Bengio 2010).
+    /// - he: relu and leakyrelu, for which it was derived (He et al. 2015); elu, whose paper uses it (Clevert et al. 2016, section 4);
+    ///   gelu, silu and softplus, smooth relatives of relu, by custom.
+    /// - lecun: selu, whose fixed point of mean 0 and variance 1 asks for variance 1/fan_in (Klambauer et al. 2017).
+    /// - glorot: none and identity, for which it was derived, and tanh (Glorot & Bengio 2010); hardtanh and sigmoid by custom.
     public static func fitting(_ activation: Activation?) -> Initializer {
         switch activation {
         case .relu, .leakyReLU, .elu, .gelu, .geluTanh, .silu, .softplus: .he
@@ -107,9 +109,9 @@ public struct Initializer: NotationRepresentable {
         kind: "initializer", names: ["he", "glorot", "lecun", "orthogonal", "gaussian", "normal", "zeros"], synonyms: [
             "xavier": "glorot", "kaiming": "he", "msra": "he",
             "xaviernormal": "glorot", "glorotnormal": "glorot", "kaimingnormal": "he", "henormal": "he", "lecunnormal": "lecun",
-            "xavieruniform": "glorot(uniform)", "glorotuniform": "glorot(uniform)", "kaiminguniform": "he(uniform)", "heuniform": "he(uniform)",
-            "lecununiform": "lecun(uniform)", "zero": "zeros", "constant": "zeros", "randomnormal": "normal(0.01)", "truncatednormal": "normal(0.01)",
-            "ortho": "orthogonal",
+            "xavieruniform": "glorot(uniform)", "glorotuniform": "glorot(uniform)", "kaiminguniform": "he(uniform)",
+            "heuniform": "he(uniform)", "lecununiform": "lecun(uniform)", "zero": "zeros", "constant": "zeros",
+            "randomnormal": "normal(0.01)", "truncatednormal": "normal(0.01)", "ortho": "orthogonal",
         ])
 
     init(_ term: Term) throws(FathomError) {
@@ -126,7 +128,8 @@ public struct Initializer: NotationRepresentable {
             weights = .orthogonal(gain: try arguments.number("gain", .positive, default: 1))
             bias = try arguments.number("bias", .notNegative, default: 0)
         case "gaussian", "normal":
-            let arguments = try Arguments(term, ["deviation"], labels: ["bias"], example: name == "normal" ? "normal(0.01)" : "gaussian(1.33, bias: 0.22)")
+            let example = name == "normal" ? "normal(0.01)" : "gaussian(1.33, bias: 0.22)"
+            let arguments = try Arguments(term, ["deviation"], labels: ["bias"], example: example)
             let deviation = try arguments.number("deviation", .notNegative)
             weights = name == "normal" ? .normal(deviation: deviation) : .gaussian(deviation: deviation)
             bias = try arguments.number("bias", .notNegative, default: 0)

@@ -28,9 +28,10 @@ public enum Loss: NotationRepresentable {
 
     static let vocabulary = Vocabulary(
         kind: "loss", names: ["cross-entropy", "mse", "binary-cross-entropy", "huber"], synonyms: [
-            "ce": "cross-entropy", "xent": "cross-entropy", "categoricalcrossentropy": "cross-entropy", "sparsecategoricalcrossentropy": "cross-entropy",
-            "crossentropyloss": "cross-entropy", "softmaxcrossentropy": "cross-entropy", "nll": "cross-entropy", "nllloss": "cross-entropy",
-            "logloss": "cross-entropy", "meansquarederror": "mse", "mseloss": "mse", "l2": "mse", "squarederror": "mse",
+            "ce": "cross-entropy", "xent": "cross-entropy", "categoricalcrossentropy": "cross-entropy",
+            "sparsecategoricalcrossentropy": "cross-entropy", "crossentropyloss": "cross-entropy", "softmaxcrossentropy": "cross-entropy",
+            "nll": "cross-entropy", "nllloss": "cross-entropy", "logloss": "cross-entropy",
+            "meansquarederror": "mse", "mseloss": "mse", "l2": "mse", "squarederror": "mse",
             "bce": "binary-cross-entropy", "bceloss": "binary-cross-entropy", "bcewithlogits": "binary-cross-entropy",
             "bcewithlogitsloss": "binary-cross-entropy", "sigmoidcrossentropy": "binary-cross-entropy", "huberloss": "huber",
             "smoothl1": "huber(1.0)", "smoothl1loss": "huber(1.0)",

@@ -15,7 +15,9 @@ public struct Network: NotationRepresentable {
 
     public init(_ notation: String) throws(FathomError) {
         let terms = try parseTerms(notation, blocks: Set(layerKinds.filter(\.isBlock).map(\.name)), example: "linear(128) or [ … ] * 2")
-        if terms.isEmpty { throw Position(source: notation, offset: 0).error("no network", "write layers, as in [linear(128) relu] * 2 linear(outputs)") }
+        if terms.isEmpty {
+            throw Position(source: notation, offset: 0).error("no network", "write layers, as in [linear(128) relu] * 2 linear(outputs)")
+        }
         self.init(try Self.elements(terms))
     }
 
@@ -33,7 +35,8 @@ public struct Network: NotationRepresentable {
     static let vocabulary = Vocabulary(kind: "layer", names: layerKinds.map(\.name), synonyms: [
         "dense": "linear", "fc": "linear", "fullyconnected": "linear", "lin": "linear", "affine": "linear", "ip": "linear",
         "lrelu": "leakyrelu", "rectifier": "relu", "swish": "silu", "logistic": "sigmoid", "expit": "sigmoid", "htanh": "hardtanh",
-        "none": "identity", "id": "identity", "noop": "identity", "passthrough": "identity", "gelutanh": "gelu(tanh)", "gelunew": "gelu(tanh)",
+        "none": "identity", "id": "identity", "noop": "identity", "passthrough": "identity", "gelutanh": "gelu(tanh)",
+        "gelunew": "gelu(tanh)",
     ], notes: [
         "softmax": "leave it out: the cross-entropy loss applies softmax to the last layer's outputs itself",
         "logsoftmax": "leave it out: the cross-entropy loss applies softmax to the last layer's outputs itself",
@@ -56,7 +59,8 @@ public struct Network: NotationRepresentable {
             // Both factors are about a million at most, and so is every partial sum: no overflow.
             total += inside * term.times
             if total > Parser.mostRepetitions {
-                throw (term.timesPosition ?? term.position).error("more than \(Parser.mostRepetitions) layers", "that is the most a network can have")
+                throw (term.timesPosition ?? term.position)
+                    .error("more than \(Parser.mostRepetitions) layers", "that is the most a network can have")
             }
         }
         return total
@@ -91,7 +95,11 @@ public struct Network: NotationRepresentable {
             switch element {
             case .layer(let layer): layer.description
             case .repeated(let inside, let times):
-                if case .layer(let layer)? = inside.first, inside.count == 1 { "\(layer) * \(times)" } else { "[\(printed(inside))] * \(times)" }
+                if inside.count == 1, case .layer(let layer) = inside[0] {
+                    "\(layer) * \(times)"
+                } else {
+                    "[\(printed(inside))] * \(times)"
+                }
             }
         }.joined(separator: " ")
     }
@@ -109,15 +117,18 @@ public struct Network: NotationRepresentable {
             throw FathomError.invalid("\(width) \(name); a network takes and gives 1 to \(Linear.widest) columns")
         }
         if outputs == nil, let position = layers.firstIndex(where: { (try? $0.resolved(outputs: nil)) == nil }) {
-            throw FathomError.invalid("layer \(position), \(layers[position]), takes its width from the data, which states none; give it a number")
+            throw FathomError.invalid(
+                "layer \(position), \(layers[position]), takes its width from the data, which states none; give it a number")
         }
         let network = Network(try Self.resolved(elements, outputs: outputs))
         let widths = try network.widths(inputs: inputs)
         if let outputs, let width = widths.last, width != outputs {
             guard let position = network.layers.lastIndex(where: \.hasWeights) else {
-                throw FathomError.invalid("the network has no layer with weights and gives its \(width) inputs; the data wants \(outputs): add linear(outputs)")
+                throw FathomError.invalid(
+                    "the network has no layer with weights and gives its \(width) inputs; the data wants \(outputs): add linear(outputs)")
             }
-            throw FathomError.invalid("layer \(position), \(layers[position]), gives \(width) columns; the data wants \(outputs): linear(outputs) fits")
+            throw FathomError.invalid(
+                "layer \(position), \(layers[position]), gives \(width) columns; the data wants \(outputs): linear(outputs) fits")
         }
         return network
     }

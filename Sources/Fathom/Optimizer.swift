@@ -1,6 +1,6 @@
 /// How a gradient becomes a step. Decay is decoupled from the gradient and spares biases and gains.
 public enum Optimizer: NotationRepresentable {
-    /// v = μv + g; p −= η·v, or η·(g + μv) with Nesterov (Sutskever et al. 2013, as PyTorch writes it); before it p −= η·decay·p.
+    /// v = μv + g; p −= η·v, or η·(g + μv) with Nesterov (Sutskever et al. 2013, as PyTorch writes it), after p −= η·decay·p.
     case sgd(learningRate: Double, momentum: Double = 0, nesterov: Bool = false, decay: Double = 0)
     /// Kingma & Ba 2015, algorithm 1.
     case adam(learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8)
@@ -32,7 +32,10 @@ public enum Optimizer: NotationRepresentable {
 
     static let vocabulary = Vocabulary(
         kind: "optimizer", names: ["sgd", "adam", "adamw"],
-        synonyms: ["momentum": "sgd(0.1, momentum: 0.9)", "nesterov": "sgd(0.1, momentum: 0.9, nesterov: true)", "gd": "sgd", "adamdecoupled": "adamw"])
+        synonyms: [
+            "momentum": "sgd(0.1, momentum: 0.9)", "nesterov": "sgd(0.1, momentum: 0.9, nesterov: true)", "gd": "sgd",
+            "adamdecoupled": "adamw",
+        ])
 
     public init(_ notation: String) throws(FathomError) {
         let term = try parseTerm(notation, "optimizer", example: "adamw(0.001, decay: 0.01)")
@@ -63,8 +66,10 @@ public enum Optimizer: NotationRepresentable {
             term, ["learning rate"], labels: ["beta1", "beta2", "epsilon"],
             notes: ["decay": hint, "weightdecay": hint, "wd": hint, "betas": betasNote, "amsgrad": amsgradNote], example: "adam(0.001)")
         return .adam(
-            learningRate: try arguments.number("learning rate", .positive), beta1: try arguments.number("beta1", .zeroToBelowOne, default: 0.9),
-            beta2: try arguments.number("beta2", .zeroToBelowOne, default: 0.999), epsilon: try arguments.number("epsilon", .positive, default: 1e-8))
+            learningRate: try arguments.number("learning rate", .positive),
+            beta1: try arguments.number("beta1", .zeroToBelowOne, default: 0.9),
+            beta2: try arguments.number("beta2", .zeroToBelowOne, default: 0.999),
+            epsilon: try arguments.number("epsilon", .positive, default: 1e-8))
     }
 
     private static func adamW(_ term: Term) throws(FathomError) -> Optimizer {
@@ -72,8 +77,10 @@ public enum Optimizer: NotationRepresentable {
             term, ["learning rate"], labels: ["decay", "beta1", "beta2", "epsilon"],
             notes: ["betas": betasNote, "amsgrad": amsgradNote], example: "adamw(0.001, decay: 0.01)")
         return .adamW(
-            learningRate: try arguments.number("learning rate", .positive), beta1: try arguments.number("beta1", .zeroToBelowOne, default: 0.9),
-            beta2: try arguments.number("beta2", .zeroToBelowOne, default: 0.999), epsilon: try arguments.number("epsilon", .positive, default: 1e-8),
+            learningRate: try arguments.number("learning rate", .positive),
+            beta1: try arguments.number("beta1", .zeroToBelowOne, default: 0.9),
+            beta2: try arguments.number("beta2", .zeroToBelowOne, default: 0.999),
+            epsilon: try arguments.number("epsilon", .positive, default: 1e-8),
             decay: try arguments.number("decay", .notNegative, default: 0.01))
     }
 

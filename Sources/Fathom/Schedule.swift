@@ -1,7 +1,8 @@
 /// How the learning rate changes during training, as a factor of the optimizer's.
 public enum Schedule: NotationRepresentable {
     case constant
-    /// After a linear warm-up of `warmup` steps, half a cosine from 1 down to 0 at the end of training: Loshchilov & Hutter 2017, equation 5, one period, lowest rate 0.
+    /// After a linear warm-up of `warmup` steps, half a cosine from 1 down to 0 at the end of training: Loshchilov & Hutter 2017,
+    /// equation 5, with one period and a lowest rate of 0.
     case cosine(warmup: Int = 0)
     /// Times `factor` after every `epochs` epochs.
     case step(epochs: Int, factor: Double)

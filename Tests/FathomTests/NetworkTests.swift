@@ -24,8 +24,10 @@ struct NetworkTests {
     }
 
     @Test("Networks differ where anything that they mean differs") func equality() throws {
-        let distinct = ["linear(4)", "linear(5)", "linear(outputs)", "linear(4, bias: false)", "linear(4, init: he)", "linear(4, init: he(uniform))",
-                        "linear(4) * 2", "leakyrelu(0.1)", "leakyrelu(0.2)", "gelu", "gelu(tanh)"]
+        let distinct = [
+            "linear(4)", "linear(5)", "linear(outputs)", "linear(4, bias: false)", "linear(4, init: he)", "linear(4, init: he(uniform))",
+            "linear(4) * 2", "leakyrelu(0.1)", "leakyrelu(0.2)", "gelu", "gelu(tanh)",
+        ]
         #expect(try Set(distinct.map { try Network($0) }).count == distinct.count)
     }
 
@@ -46,8 +48,10 @@ struct NetworkTests {
         #expect(message { _ = try Network("relu").resolved(inputs: 3, outputs: 2) }
             == "the network has no layer with weights and gives its 3 inputs; the data wants 2: add linear(outputs)")
         #expect(message { _ = try network.resolved(inputs: 0, outputs: 10) } == "0 inputs; a network takes and gives 1 to 16777216 columns")
-        #expect(message { _ = try network.resolved(inputs: 1, outputs: Int.max) } == "\(Int.max) outputs; a network takes and gives 1 to 16777216 columns")
-        #expect(message { _ = try Network("linear(outputs)").widths(inputs: 1) } == "linear(outputs) takes its width from the data; resolve the network first")
+        #expect(message { _ = try network.resolved(inputs: 1, outputs: Int.max) }
+            == "\(Int.max) outputs; a network takes and gives 1 to 16777216 columns")
+        #expect(message { _ = try Network("linear(outputs)").widths(inputs: 1) }
+            == "linear(outputs) takes its width from the data; resolve the network first")
     }
 
     @Test("A layer's initializer is its own, else the network's, else the one that fits the activation that follows") func initializers() throws {

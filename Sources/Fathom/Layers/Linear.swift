@@ -17,7 +17,9 @@ public struct Linear: Layer {
     public var hasWeights: Bool { true }
 
     public func outputs(from inputs: Int) throws(FathomError) -> Int {
-        guard case .number(let outputs) = width else { throw FathomError.invalid("linear(outputs) takes its width from the data; resolve the network first") }
+        guard case .number(let outputs) = width else {
+            throw FathomError.invalid("linear(outputs) takes its width from the data; resolve the network first")
+        }
         return outputs
     }
 
@@ -59,7 +61,8 @@ public struct Linear: Layer {
         }
         if let argument = arguments.value("width"), let word = argument.word {
             let isSlip = editDistance(word, "outputs") <= 2
-            throw arguments.wrong("width", argument, isSlip ? "did you mean 'outputs'?" : "it must be a whole number, or 'outputs': what the data asks for")
+            let remedy = isSlip ? "did you mean 'outputs'?" : "it must be a whole number, or 'outputs': what the data asks for"
+            throw arguments.wrong("width", argument, remedy)
         }
         return Linear(width: .number(try arguments.integer("width", 1...widest)), bias: bias, initializer: initializer)
     }

@@ -10,7 +10,9 @@ package struct Arguments {
     ///   - labels: The labels that the term takes.
     ///   - notes: Labels known from elsewhere that have no counterpart here, and what to do instead.
     ///   - example: A term that would be right.
-    package init(_ term: Term, _ positional: [String] = [], labels: [String] = [], notes: [String: String] = [:], example: String) throws(FathomError) {
+    package init(
+        _ term: Term, _ positional: [String] = [], labels: [String] = [], notes: [String: String] = [:], example: String
+    ) throws(FathomError) {
         self.term = term
         self.positional = positional
         self.example = example

@@ -16,7 +16,7 @@ public struct NotationError: Error, Hashable, Sendable, CustomStringConvertible 
         let before = position.source.prefix(position.offset)
         source = position.source
         line = 1 + before.count(where: \.isNewline)
-        column = 1 + before.distance(from: before.lastIndex(where: \.isNewline).map(before.index(after:)) ?? before.startIndex, to: before.endIndex)
+        column = 1 + before.reversed().prefix { !$0.isNewline }.count
         let place = source.contains(where: \.isNewline) ? "line \(line), column \(column)" : "column \(column)"
         message = "\(problem) at \(place); \(remedy)"
     }

@@ -133,6 +133,16 @@ struct GarbageTests {
 
 @Suite("Terms")
 struct TermTests {
+    @Test("The reference names everything that the notation knows") func reference() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../Documentation/notation.md").standardized
+        let text = try String(contentsOf: file, encoding: .utf8)
+        for vocabulary in [
+            Network.vocabulary, Optimizer.vocabulary, Schedule.vocabulary, Clipping.vocabulary, Loss.vocabulary, Initializer.vocabulary,
+        ] {
+            for name in vocabulary.names { #expect(text.contains("`\(name)`") || text.contains("`\(name)("), "\(name)") }
+        }
+    }
+
     @Test("A block name owns the bracket after it, any other name does not") func blocks() throws {
         let terms = try parseTerms("relu [relu] block(1) [relu tanh] * 3 block", blocks: ["block"], example: "")
         #expect(terms.map(\.name) == ["relu", nil, "block", "block"])
