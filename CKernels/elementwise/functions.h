@@ -19,80 +19,89 @@ INLINE vf elu_slope(vf y, float scale, float alpha) { return vf_select(y > 0, vf
 INLINE vf gated(vf z, vf tail) { return vf_at_least(z, 0) - tail; }
 INLINE vf gated_slope(vf z, vf tail_slope) { return vf_select(z < 0, tail_slope, 1 - tail_slope); }
 
-// a·(F(−t) − w·F(−t)·(1 − F(−t))) for F = σ of an x < 0 in reduced form: silu's and gelu(tanh)'s φ′(−t), w = −t·dx/dt.
-INLINE vf logistic_tail_slope(vf w, vf r, vi n) {
-    vf f = vf_expm1_reduced(r), power = vf_power_of_two(vi_at_least(n, -100));
-    vf g = 1 / vf_fma(power, f, 1 + power), b = g * vf_fma(-w, g, vf_set(1));
-    return vf_scale(vf_fma(b, f, b), n);
+// F(−t)·(1 − w·(1 − F(−t))) for F(−t) = σ(−x), x ≥ 0 in reduced form: φ′(−t) of silu and gelu(tanh), with w + w_low = t·dx/dt. The quotient s,
+// 1 − w and the last product are taken with their errors.
+INLINE vf logistic_tail_slope(vf w, vf w_low, vf r, vi n) {
+    vf f = vf_expm1_reduced(r), power = vf_power_of_two(-vi_at_most(n, 100)), one = 1 + power, d = one + f, s = 1 / d;
+    vf s_error = vf_fma(-s, (one - d) + f, vf_fma(-s, d, vf_set(1)));
+    vf rest = 1 - w, rest_low = 1 - (rest + w), bend = vf_fma(w, power * s, rest_low - w_low);
+    vf product = s * rest, low = vf_fma(s, bend, vf_fma(s, rest, -product));
+    return vf_scale(product + vf_fma(product, s_error, low), -n);
 }
 
 INLINE vf silu(vf z) {
     vi n;
-    vf t = vf_at_most(vf_abs(z), 120), r = vf_exp_reduce(-t, &n);
+    vf t = vf_at_most(vf_abs(z), 120), r = vf_exp_reduce(t, &n);
     return gated(z, vf_logistic_tail(t, r, n));
 }
 INLINE vf silu_slope(vf z) {
     vi n;
-    vf t = vf_at_most(vf_abs(z), 120), r = vf_exp_reduce(-t, &n);
-    return gated_slope(z, logistic_tail_slope(t, r, n));
+    vf t = vf_at_most(vf_abs(z), 120), r = vf_exp_reduce(t, &n);
+    return gated_slope(z, logistic_tail_slope(t, vf_set(0), r, n));
 }
 
-// −2√(2/π)·(t + 0.044715 t³) in reduced form. The exponential needs it to more than 24 bits, so t·(c₀ + c₁t²) is taken with the rounding errors
-// of its steps. HEAD is c₀ to 20 bits after the point: with it the error of the sum below is exact whichever term is larger.
-INLINE vf gelu_tanh_reduce(vf t, vi *n) {
+// x = 2√(2/π)·(t + 0.044715 t³). The exponential needs it to more than 24 bits, so t·(c₀ + c₁t²) is taken with the rounding errors of its steps.
+// HEAD is c₀ to 20 bits after the point: with it the error of the sum is exact whichever term is larger.
+typedef struct inner { vf x, x_low, cubic, cubic_low; } inner;
+INLINE inner gelu_tanh_inner(vf t) {
     const float HEAD = 1.59576893f, REST = 1.93077899e-07f, CUBIC = 0.0713548139f, CUBIC_LOW = 2.39883247e-09f;
     vf square = t * t, square_low = vf_fma(t, t, -square);
     vf cubic = square * CUBIC, cubic_low = vf_fma(square, vf_set(CUBIC), -cubic) + vf_fma(square_low, vf_set(CUBIC), square * CUBIC_LOW);
-    vf sum = cubic + HEAD, sum_low = (cubic - (sum - HEAD)) + (cubic_low + REST);
-    vf x = t * sum, low = vf_fma(t, sum_low, vf_fma(t, sum, -x));
-    return vf_exp_reduce(-x, n) - low;
+    vf sum = cubic + HEAD, sum_low = (cubic - (sum - HEAD)) + (cubic_low + REST), x = t * sum;
+    return (inner){x, vf_fma(t, sum_low, vf_fma(t, sum, -x)), cubic, cubic_low};
 }
 
 INLINE vf gelu_tanh(vf z) {
     vi n;
-    vf t = vf_at_most(vf_abs(z), 11), r = gelu_tanh_reduce(t, &n);
+    vf t = vf_at_most(vf_abs(z), 11);
+    inner i = gelu_tanh_inner(t);
+    vf r = vf_exp_reduce(i.x, &n) + i.x_low;
     return gated(z, vf_logistic_tail(t, r, n));
 }
 INLINE vf gelu_tanh_slope(vf z) {
     vi n;
-    vf t = vf_at_most(vf_abs(z), 11), r = gelu_tanh_reduce(t, &n);
-    vf w = t * vf_fma(t * t, vf_set(3 * 0.0713548139f), vf_set(1.59576917f));
-    return gated_slope(z, logistic_tail_slope(w, r, n));
+    vf t = vf_at_most(vf_abs(z), 11);
+    inner i = gelu_tanh_inner(t);
+    vf r = vf_exp_reduce(i.x, &n) + i.x_low;
+    vf w = vf_fma(2 * t, i.cubic, i.x), w_low = vf_fma(2 * t, i.cubic_low, i.x_low);  // t·dx/dt = x + 2c₁t³
+    return gated_slope(z, logistic_tail_slope(w, w_low, r, n));
 }
 
-// a·Q(t) for 0 ≤ t ≤ 14.5, Q(t) = ½ erfc(t/√2) the normal distribution's upper tail. With y = 1/(t + A) and q = (t − A)/(t + A) = 1 − 2A·y,
-//   Q(t) = y·exp(−t²/2 + g(q)),    g(q) = ln((t + A)·Q(t)·exp(t²/2)) a polynomial, absolute error 2^−28.
-// What is lost in rounding t², t + A and y goes into the exponent; there SLOPE·q + BASE approximates the sensitivity to y.
-INLINE vf normal_tail(vf a, vf t) {
-    static const float c[] = {-0.778225005f, 0.156352773f, 0.00973205455f, -0.0243288912f, 0.00454198662f, 0.00418457109f,
-                              -0.00185572449f, -0.0008246777f, 0.000483572832f, 0.000224292613f};
-    const float A = 3.6875f, G = -0.289129645f, SLOPE = 1.1f, BASE = -1.85f;
-    vf d = t + A, y = 1 / d, y_error = vf_fma(y, t - (d - A), vf_fma(y, d, vf_set(-1)));
-    vf q = vf_fma(y, vf_set(-2 * A), vf_set(1)), p = vf_polynomial(q, c, 9);
-    vf square = t * t, low = vf_fma(t, t, -square) * -0.5f, x = square * -0.5f;
+// Q(t) = y·(1 + f)·2ⁿ for 0 ≤ t ≤ 14.5, f returned: ½ erfc(t/√2), the normal distribution's upper tail. With y = ½A/(t + A) and v = t·y,
+//   Q(t) = y·exp(−t²/2 − v + v·p(v)),    p a polynomial that stays within ±0.12, absolute error of v·p(v) 2^−28.
+// What is lost in rounding t², t + A, y and v goes into the exponent; its derivative by ln y there is −(1 − v) to one digit.
+typedef struct normal_tail { vf y, v, v_low, f; vi n; } normal_tail;
+INLINE normal_tail normal_tail_of(vf t) {
+    static const float c[] = {-0.0624356195f, 0.0179033261f, 0.081185244f, 0.00989707187f, -0.0122303786f, -0.00151630316f,
+                              -0.00479219342f, 0.00706799421f, -0.00293118367f, 0.000416749215f};
+    const float A = 3.75f;
+    vf d = t + A, y = 0.5f * A / d, y_error = vf_fma(y, t - (d - A), vf_fma(y, d, vf_set(-0.5f * A)));
+    vf v = t * y, v_low = vf_fma(t, y, -v), bend = v * vf_polynomial(v, c, 9);
+    vf square = t * t, square_low = vf_fma(t, t, -square), x = square * -0.5f;
     vi n;
-    vf whole = vf_exp_whole(vf_fma(q, p, x + G), &n);
-    vf rest = vf_fma(whole, vf_set(-LN_2_LOW), vf_fma(y_error, vf_fma(q, vf_set(SLOPE), vf_set(BASE)), low));
-    vf f = vf_expm1_reduced(vf_fma(q, p, vf_fma(whole, vf_set(-LN_2), x) + G) + rest);
-    vf product = a * y, product_low = vf_fma(a, y, -product);
+    vf whole = vf_exp_whole((x - v) + bend, &n);
+    vf low = vf_fma(square_low, vf_set(-0.5f), vf_fma(y_error, vf_fma(v, vf_set(0.72f / (0.5f * A)), vf_set(-0.95f / (0.5f * A))), -v_low));
+    vf r = (vf_fma(whole, vf_set(-LN_2), x) - v) + (bend + vf_fma(whole, vf_set(-LN_2_LOW), low));
+    return (normal_tail){y, v, v_low, vf_expm1_reduced(r), n};
+}
+
+// t·exp(−t²/2)/√(2π) for 0 ≤ t ≤ 14.5. What 0.398942292 lacks of 1/√(2π) goes into the exponent.
+INLINE vf gaussian_moment(vf t) {
+    vi n;
+    vf square = t * t, low = vf_fma(vf_fma(t, t, -square), vf_set(-0.5f), vf_set(-2.84130573e-08f));
+    vf f = vf_expm1_reduced(vf_exp_reduce(square * -0.5f, &n) + low);
+    vf product = t * 0.398942292f, product_low = vf_fma(t, vf_set(0.398942292f), -product);
     return vf_scale(product + vf_fma(product, f, product_low), n);
 }
 
-// a·exp(−t²/2) for 0 ≤ t ≤ 14.5.
-INLINE vf gaussian(vf a, vf t) {
-    vi n;
-    vf square = t * t, low = vf_fma(t, t, -square) * -0.5f;
-    vf f = vf_expm1_reduced(vf_exp_reduce(square * -0.5f, &n) + low);
-    return vf_scale(vf_fma(a, f, a), n);
-}
-
 INLINE vf gelu(vf z) {
-    vf t = vf_at_most(vf_abs(z), 14.5f);
-    return gated(z, normal_tail(t, t));
+    normal_tail q = normal_tail_of(vf_at_most(vf_abs(z), 14.5f));
+    return gated(z, vf_scale(q.v + vf_fma(q.v, q.f, q.v_low), q.n));
 }
 INLINE vf gelu_slope(vf z) {
     vf t = vf_at_most(vf_abs(z), 14.5f);
-    return gated_slope(z, normal_tail(vf_set(1), t) - gaussian(t * 0.398942292f, t));  // 1/√(2π)
+    normal_tail q = normal_tail_of(t);
+    return gated_slope(z, vf_scale(vf_fma(q.y, q.f, q.y), q.n) - gaussian_moment(t));
 }
 
 INLINE vf softplus(vf z) { return vf_at_least(z, 0) + vf_log1p(vf_exp(-vf_abs(z))); }

@@ -11,14 +11,17 @@
 // The larger (smaller) of a and a bound that is not NaN; NaN where a is. One instruction on x86, where vf_max takes four.
 INLINE vf vf_at_least(vf a, float bound) { return vf_select(bound > a, vf_set(bound), a); }
 INLINE vf vf_at_most(vf a, float bound) { return vf_select(bound < a, vf_set(bound), a); }
-INLINE vi vi_at_least(vi a, int32_t bound) { vi low = a < bound; return (low & bound) | (~low & a); }
+INLINE vi vi_at_most(vi a, int32_t bound) { vi high = a > bound; return (high & bound) | (~high & a); }
 INLINE vf vf_copy_sign(vf a, vf sign) { return vf_from_bits((vf_bits(a) & 0x7fffffff) | (vf_bits(sign) & vi_set(INT32_MIN))); }
 
-// c[0] + c[1]·x + … + c[degree]·xᵈᵉᵍʳᵉᵉ
+// c[0] + c[1]·x + … + c[degree]·x^degree: even and odd powers in two chains, for half the latency of one.
 INLINE vf vf_polynomial(vf x, const float *c, int degree) {
-    vf sum = vf_set(c[degree]);
-    UNROLL for (int i = degree - 1; i >= 0; i--) sum = vf_fma(sum, x, vf_set(c[i]));
-    return sum;
+    vf square = x * x, high = vf_set(c[degree]), low = vf_set(c[degree - 1]);
+    UNROLL for (int i = degree - 2; i >= 1; i -= 2) {
+        high = vf_fma(high, square, vf_set(c[i]));
+        low = vf_fma(low, square, vf_set(c[i - 1]));
+    }
+    return degree % 2 ? vf_fma(high, x, low) : vf_fma(low, x, vf_fma(high, square, vf_set(c[0])));
 }
 
 // 2ⁿ, −127 < n < 128; and a·2ⁿ with one rounding, −253 < n < 255: the first of the two products is exact.
@@ -89,16 +92,23 @@ INLINE vf vf_log1p(vf x) {
     return vf_log_reduced(vf_fma(x, scale, scale - 1), __builtin_convertvector(e, vf));
 }
 
-// a/(1 + e^x) · e^x for x ≤ 0 given in reduced form: a·σ(x). Precise also where the result is subnormal.
-INLINE vf vf_logistic_tail(vf a, vf r, vi n) {
-    vf f = vf_expm1_reduced(r), power = vf_power_of_two(vi_at_least(n, -100));
-    return vf_scale(vf_fma(a, f, a) / vf_fma(power, f, 1 + power), n);
+// e^x = (1 + f)·2ⁿ gives 1/(1 + e^x) = 2^−n/(1 + f + 2^−n): the denominator is one rounding away from exact, and 2^−n comes last, so that a
+// result may be subnormal. Returned without it, for x ≥ 0 in reduced form; 2^−n, where it matters beside 1, in *power.
+INLINE vf vf_logistic_denominator(vf r, vi n, vf *power) {
+    *power = vf_power_of_two(-vi_at_most(n, 100));
+    return 1 + (*power + vf_expm1_reduced(r));
 }
 
-// 1/(1 + e^−x), as e^x/(1 + e^x) where x < 0 and as one minus that of −x elsewhere.
+// a·σ(−x) for x ≥ 0 in reduced form.
+INLINE vf vf_logistic_tail(vf a, vf r, vi n) {
+    vf power, d = vf_logistic_denominator(r, n, &power);
+    return vf_scale(a / d, -n);
+}
+
+// 1/(1 + e^−x), as one minus that of −x where x ≥ 0.
 INLINE vf vf_sigmoid(vf x) {
     vi n;
-    vf r = vf_exp_reduce(vf_at_least(-vf_abs(x), -104), &n), tail = vf_logistic_tail(vf_set(1), r, n);
+    vf r = vf_exp_reduce(vf_at_most(vf_abs(x), 104), &n), tail = vf_logistic_tail(vf_set(1), r, n);
     return vf_select(x < 0, tail, 1 - tail);
 }
 

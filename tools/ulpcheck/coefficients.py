@@ -70,13 +70,14 @@ if __name__ == "__main__":
     polynomial("tanh (tanh(x)/x − 1)/x² in x²", lambda v: (mp.tanh(mp.sqrt(v)) / mp.sqrt(v) - 1) / v,
                lambda v: v / (np.tanh(v**0.5) / v**0.5), 1e-9, 0.625**2, 4)
 
-    a, top = 3.6875, 14.5
+    a, top = 3.75, 14.5
 
-    def tail(q):
-        t = a * (1 + q) / (1 - q)
-        return mp.log((t + a) * mp.erfc(t / mp.sqrt(2)) / 2) + t * t / 2
+    def bend(v):
+        v = max(v, mp.mpf("1e-12"))
+        t = a * v / (a / 2 - v)
+        return (mp.log((t + a) / a * mp.erfc(t / mp.sqrt(2))) + t * t / 2) / v + 1
 
-    polynomial("normal tail: ln((t + a)·Q(t)·exp(t²/2)), a = 3.6875, q = (t − a)/(t + a)", tail, lambda q: 1.0, -1.0, (top - a) / (top + a), 10)
+    polynomial("normal tail: ln(Q(t)·exp(t²/2)/y)/v + 1 in v = t·y, y = ½a/(t + a), a = 3.75", bend, lambda v: v, 0.0, a / 2 * top / (top + a), 9)
     polynomial("(sin(πx/2)/x − π/2)/x² in x²", lambda v: (mp.sin(mp.pi / 2 * mp.sqrt(v)) / mp.sqrt(v) - mp.pi / 2) / v,
                lambda v: v / 1.41, 1e-12, 0.25, 3)
     polynomial("(cos(πx/2) − 1)/x² in x²", lambda v: (mp.cos(mp.pi / 2 * mp.sqrt(v)) - 1) / v, lambda v: v, 1e-12, 0.25, 3)
