@@ -22,11 +22,11 @@ INLINE vf gated_slope(vf z, vf tail_slope) { return vf_select(z < 0, tail_slope,
 // F(−t)·(1 − w·(1 − F(−t))) for F(−t) = σ(−x), x ≥ 0 in reduced form: φ′(−t) of silu and gelu(tanh), with w + w_low = t·dx/dt. The quotient s,
 // 1 − w and the last product are taken with their errors.
 INLINE vf logistic_tail_slope(vf w, vf w_low, vf r, vi n) {
-    vf f = vf_expm1_reduced(r), power = vf_power_of_two(-vi_at_most(n, 100)), one = 1 + power, d = one + f, s = 1 / d;
-    vf s_error = vf_fma(-s, (one - d) + f, vf_fma(-s, d, vf_set(1)));
-    vf rest = 1 - w, rest_low = 1 - (rest + w), bend = vf_fma(w, power * s, rest_low - w_low);
+    vf_logistic_parts l = vf_logistic(r, n);
+    vf d = l.first + l.second, s = 1 / d, s_error = vf_fma(-s, (l.first - d) + l.second, vf_fma(-s, d, vf_set(1)));
+    vf rest = 1 - w, rest_low = 1 - (rest + w), bend = vf_fma(w, l.power * s, rest_low - w_low);
     vf product = s * rest, low = vf_fma(s, bend, vf_fma(s, rest, -product));
-    return vf_scale(product + vf_fma(product, s_error, low), -n);
+    return (product + vf_fma(product, s_error, low)) * l.power * l.rest;
 }
 
 INLINE vf silu(vf z) {
@@ -63,7 +63,9 @@ INLINE vf gelu_tanh_slope(vf z) {
     vf t = vf_at_most(vf_abs(z), 11);
     inner i = gelu_tanh_inner(t);
     vf r = vf_exp_reduce(i.x, &n) + i.x_low;
-    vf w = vf_fma(2 * t, i.cubic, i.x), w_low = vf_fma(2 * t, i.cubic_low, i.x_low);  // t·dx/dt = x + 2c₁t³
+    // t·dx/dt = x + 2c₁t³: the product's and the sum's errors are exact (Knuth's TwoSum)
+    vf p = 2 * t * i.cubic, w = i.x + p, part = w - i.x, sum_low = (i.x - (w - part)) + (p - part);
+    vf w_low = sum_low + (vf_fma(2 * t, i.cubic, -p) + vf_fma(2 * t, i.cubic_low, i.x_low));
     return gated_slope(z, logistic_tail_slope(w, w_low, r, n));
 }
 

@@ -92,17 +92,19 @@ INLINE vf vf_log1p(vf x) {
     return vf_log_reduced(vf_fma(x, scale, scale - 1), __builtin_convertvector(e, vf));
 }
 
-// e^x = (1 + f)·2ⁿ gives 1/(1 + e^x) = 2^−n/(1 + f + 2^−n): the denominator is one rounding away from exact, and 2^−n comes last, so that a
-// result may be subnormal. Returned without it, for x ≥ 0 in reduced form; 2^−n, where it matters beside 1, in *power.
-INLINE vf vf_logistic_denominator(vf r, vi n, vf *power) {
-    *power = vf_power_of_two(-vi_at_most(n, 100));
-    return 1 + (*power + vf_expm1_reduced(r));
+// e^x = (1 + f)·2ⁿ, x ≥ 0, gives 1/(1 + e^x) = 2^−n/(1 + 2^−n + f). The denominator is first + second, of which only the sum is rounded: 2^−n joins f
+// where 1 + 2^−n would be inexact. The factor 2^−n = power·rest comes last, so a result may be subnormal; power = 2^−min(n, 100).
+typedef struct vf_logistic_parts { vf first, second, power, rest; } vf_logistic_parts;
+INLINE vf_logistic_parts vf_logistic(vf r, vi n) {
+    vi most = vi_at_most(n, 100);
+    vf power = vf_power_of_two(-most);
+    return (vf_logistic_parts){1 + power, vf_expm1_reduced(r) + vf_from_bits(vf_bits(power) & (n > 23)), power, vf_power_of_two(most - n)};
 }
 
 // a·σ(−x) for x ≥ 0 in reduced form.
 INLINE vf vf_logistic_tail(vf a, vf r, vi n) {
-    vf power, d = vf_logistic_denominator(r, n, &power);
-    return vf_scale(a / d, -n);
+    vf_logistic_parts l = vf_logistic(r, n);
+    return a / (l.first + l.second) * l.power * l.rest;
 }
 
 // 1/(1 + e^−x), as one minus that of −x where x ≥ 0.
