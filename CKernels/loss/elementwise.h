@@ -29,23 +29,32 @@ INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale,
     return vf_to_double(vf_max(y, vf_set(0))) - vf_to_double(y) * vf_to_double(t) + vf_to_double(vf_log1p(e));
 }
 
-INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
-    vf parameter = vf_set(l->parameter), scale = vf_set(l->scale), unit = vf_set(1);
-    size_t panels = fathom_panels(l->columns);
-    for (size_t r = range.row_begin; r < range.row_end; r++) {
-        vd sums[VECTORS] = {0};
-        for (size_t p = 0; p < panels; p++) {
-            UNROLL for (int q = 0; q < VECTORS; q++) {
-                size_t c = p * FATHOM_PANEL + q * LANES, at = r * FATHOM_PANEL + q * LANES;
-                vi live = vi_below(c, l->columns);
-                if (l->units) unit = vf_load(l->units + c);
-                vf gradient;
-                vd loss = term(vf_load(l->y + p * l->y_stride + at), vf_load(l->targets + p * l->targets_stride + at), unit, parameter, scale, &gradient);
-                sums[q] += vd_select(__builtin_convertvector(live, vl), loss, vd_set(0));
-                if (l->dy) vf_store(l->dy + p * l->dy_stride + at, vf_select(live, gradient, vf_set(0)));
-            }
+// Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns.
+INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size_t panel, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
+    vf parameter = vf_set(l->parameter), scale = vf_set(l->scale);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = vi_below(q * LANES, live);
+        vf unit = l->units ? vf_load(l->units + panel * FATHOM_PANEL + q * LANES) : vf_set(1);
+        for (size_t i = 0; i < rows; i++) {
+            size_t at = (begin + i) * FATHOM_PANEL + q * LANES;
+            vf gradient, y = vf_load(l->y + panel * l->y_stride + at), t = vf_load(l->targets + panel * l->targets_stride + at);
+            vd loss = term(y, t, unit, parameter, scale, &gradient);
+            sums[i][q] += vd_select(__builtin_convertvector(mask, vl), loss, vd_set(0));
+            if (l->dy) vf_store(l->dy + panel * l->dy_stride + at, vf_select(mask, gradient, vf_set(0)));
         }
-        l->row_loss[r] = vd_tree16(sums);
+    }
+}
+
+// Sixteen rows go through a panel together, for the reason given in loss/softmax.h.
+INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
+    enum { ROWS = 16 };
+    size_t whole = l->columns / FATHOM_PANEL, rest = l->columns % FATHOM_PANEL;
+    for (size_t r = range.row_begin; r < range.row_end; r += ROWS) {
+        size_t rows = range.row_end - r < ROWS ? range.row_end - r : ROWS;
+        vd sums[ROWS][VECTORS] = {0};
+        for (size_t p = 0; p < whole; p++) terms_of_panel(l, term, p, FATHOM_PANEL, r, rows, sums);
+        if (rest) terms_of_panel(l, term, whole, rest, r, rows, sums);
+        for (size_t i = 0; i < rows; i++) l->row_loss[r + i] = vd_tree16(sums[i]);
     }
 }
 

@@ -1,7 +1,7 @@
 // Uniform and normal deviates, Philox blocks in the lanes: four rows of a panel are 16 blocks, 64 elements. Operation for operation
 // reference/random.c. Words are kept in the low halves of 64-bit lanes, which is what the 32 × 32 → 64 bit multiplication reads.
 
-enum { RANDOM_ROWS = 4, RANDOM_BLOCKS = 16 };
+enum { RANDOM_ROWS = 4 };
 
 typedef struct philox_words {
     vul word[4];
@@ -53,17 +53,17 @@ INLINE void random_of(const fathom_random_arguments *a, fathom_range range, void
     uint64_t blocks_per_row = 4 * fathom_panels(a->columns);
     for (size_t p = range.panel_begin; p < range.panel_end; p++)
         for (size_t r = range.row_begin; r < range.row_end; r += RANDOM_ROWS) {
-            float element[RANDOM_BLOCKS][4] __attribute__((aligned(64)));
+            float element[RANDOM_ROWS * FATHOM_PANEL] __attribute__((aligned(64)));
             UNROLL for (int q = 0; q < VECTORS; q++) {
                 philox_words w = words_of(a, r * blocks_per_row + 4 * p, blocks_per_row, q * LANES);
                 vf out[4];
                 deviates(a, &w, out);
-                UNROLL for (int i = 0; i < LANES; i++) UNROLL for (int k = 0; k < 4; k++) element[q * LANES + i][k] = out[k][i];
+                UNROLL for (int i = 0; i < LANES; i++) UNROLL for (int k = 0; k < 4; k++) element[4 * (q * LANES + i) + k] = out[k][i];
             }
             size_t rows = range.row_end - r < RANDOM_ROWS ? range.row_end - r : RANDOM_ROWS;
             for (size_t i = 0; i < rows * VECTORS; i++) {
                 vi live = vi_below(p * FATHOM_PANEL + i % VECTORS * LANES, a->columns);
-                vf_store(a->x + p * a->x_stride + r * FATHOM_PANEL + i * LANES, vf_select(live, vf_load(element[0] + i * LANES), vf_set(0)));
+                vf_store(a->x + p * a->x_stride + r * FATHOM_PANEL + i * LANES, vf_select(live, vf_load(element + i * LANES), vf_set(0)));
             }
         }
 }

@@ -1,14 +1,19 @@
 // Sums of squares of panels in float64. Operation for operation reference/reduce.c: per block of 16 rows a chain down each lane, the lanes in a tree.
 // The square of a float is exact in float64, so its addition may be fused or not: the bits are the same.
 
+#ifdef EMULATE_FMA
+INLINE vd add_square(vd sum, vd x) { return sum + x * x; }
+#else
+INLINE vd add_square(vd sum, vd x) { return __builtin_elementwise_fma(x, x, sum); }
+#endif
+
 INLINE double block_squares(const float *g, size_t rows, vf limit, bool limited) {
     vd lanes[VECTORS] = {0};
     for (size_t r = 0; r < rows; r++) {
         UNROLL for (int q = 0; q < VECTORS; q++) {
             vf x = vf_load(g + r * FATHOM_PANEL + q * LANES);
             if (limited) x = vf_select(x > limit, limit, vf_select(x < -limit, -limit, x));
-            vd wide = vf_to_double(x);
-            lanes[q] += wide * wide;
+            lanes[q] = add_square(lanes[q], vf_to_double(x));
         }
     }
     return vd_tree16(lanes);
