@@ -78,13 +78,14 @@ struct ParameterLayout: Sendable {
 /// Reads a tensor out of panels into row-major order: [outputs, inputs] for a weight.
 func rowMajor(_ tensor: ParameterTensor, in floats: UnsafeMutablePointer<Float>) throws -> [Float] {
     let panels = tensor.panels(in: floats)
-    let turned = try Memory(byteCount: Panels.count(rows: tensor.columns, columns: tensor.rows) * MemoryLayout<Float>.stride)
-    return [Float](unsafeUninitializedCapacity: tensor.elements) { target, initialized in
-        if tensor.role == .weight {
-            let transposed = Panels(data: turned.floats(at: 0), rows: tensor.columns, columns: tensor.rows)
-            run([.transpose(panels, into: transposed), .scatter(transposed, scale: nil, offset: nil, target: target.baseAddress!)], threads: 1)
-        } else {
-            run([.scatter(panels, scale: nil, offset: nil, target: target.baseAddress!)], threads: 1)
+    return try [Float](unsafeUninitializedCapacity: tensor.elements) { target, initialized in
+        let address = target.baseAddress!
+        switch tensor.role {
+        case .weight:
+            try withTransposed(tensor) { transposed in
+                run([.transpose(panels, into: transposed), .scatter(transposed, scale: nil, offset: nil, target: address)], threads: 1)
+            }
+        case .bias: run([.scatter(panels, scale: nil, offset: nil, target: address)], threads: 1)
         }
         initialized = tensor.elements
     }
@@ -93,12 +94,21 @@ func rowMajor(_ tensor: ParameterTensor, in floats: UnsafeMutablePointer<Float>)
 /// Writes a row-major tensor ([outputs, inputs] for a weight) into its panels; padding becomes zero.
 func setRowMajor(_ tensor: ParameterTensor, in floats: UnsafeMutablePointer<Float>, to values: [Float]) throws {
     let panels = tensor.panels(in: floats)
-    let turned = try Memory(byteCount: Panels.count(rows: tensor.columns, columns: tensor.rows) * MemoryLayout<Float>.stride)
-    let transposed = Panels(data: turned.floats(at: 0), rows: tensor.columns, columns: tensor.rows)
-    let isWeight = tensor.role == .weight
-    values.withUnsafeBytes { source in
-        var gather = Call.gather(bytes: false, sourceColumns: isWeight ? tensor.rows : tensor.columns, mean: nil, scale: nil, x: isWeight ? transposed : panels)
-        gather.arguments.gather.source = source.baseAddress
-        run(isWeight ? [gather, .transpose(transposed, into: panels)] : [gather], threads: 1)
+    try values.withUnsafeBytes { source in
+        func gather(into x: Panels) -> Call {
+            var call = Call.gather(bytes: false, sourceColumns: x.columns, mean: nil, scale: nil, x: x)
+            call.arguments.gather.source = source.baseAddress
+            return call
+        }
+        switch tensor.role {
+        case .weight: try withTransposed(tensor) { run([gather(into: $0), .transpose($0, into: panels)], threads: 1) }
+        case .bias: run([gather(into: panels)], threads: 1)
+        }
+    }
+}
+
+private func withTransposed(_ tensor: ParameterTensor, _ body: (Panels) -> Void) throws {
+    try Memory.withScratch(byteCount: Panels.count(rows: tensor.columns, columns: tensor.rows) * MemoryLayout<Float>.stride) {
+        body(Panels(data: $0.assumingMemoryBound(to: Float.self), rows: tensor.columns, columns: tensor.rows))
     }
 }

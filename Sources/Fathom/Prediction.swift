@@ -27,7 +27,9 @@ extension Model {
     /// Outputs for the features of samples; see `predict(_:threads:)`.
     public func predict(_ samples: Samples, threads: Int? = nil) throws -> [Float] {
         let scaling = try ColumnScaling(details.targetStandardization, columns: outputs)
-        return try outputs(of: samples, purpose: .prediction, threads: threads, scale: scaling?.deviation, offset: scaling?.mean)
+        return try withExtendedLifetime(scaling) {
+            try outputs(of: samples, purpose: .prediction, threads: threads, scale: scaling?.deviation, offset: scaling?.mean)
+        }
     }
 
     /// Probabilities of the classes, row-major: softmax of the logits, or their sigmoid where the loss is binary cross-entropy.

@@ -25,8 +25,9 @@ func run(_ calls: [Call], threads: Int) {
 
 /// Makes the rows (or columns, where they are fewer) of a matrix of normal deviates orthonormal, times `gain`.
 func orthogonalize(_ m: Panels, gain: Float) throws {
-    let workspace = try Memory(byteCount: fathom_orthogonalize_workspace(m.rows, m.columns))
-    fathom_orthogonalize(m.data, m.stride, m.rows, m.columns, gain, workspace.base)
+    try Memory.withScratch(byteCount: fathom_orthogonalize_workspace(m.rows, m.columns)) { workspace in
+        fathom_orthogonalize(m.data, m.stride, m.rows, m.columns, gain, workspace)
+    }
 }
 
 /// A permutation of 0 ..< `count`: the order in which an epoch (from 1) visits the rows.

@@ -17,6 +17,13 @@ final class Memory: @unchecked Sendable {
 
     deinit { free(base) }
 
+    /// Calls `body` with zeroed scratch memory, which lasts until it returns. (A pointer alone would not keep its memory alive.)
+    static func withScratch<Result>(byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> Result) throws -> Result {
+        let memory = try Memory(byteCount: byteCount)
+        defer { withExtendedLifetime(memory) {} }
+        return try body(memory.base)
+    }
+
     func floats(at offset: Int) -> UnsafeMutablePointer<Float> {
         (base + offset * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
     }
