@@ -47,7 +47,7 @@ private struct Subject {
         let folder = try RunFolder(existing: path)
         facts = Self.facts(try Recipe(contentsOf: folder.recipe))
         if folder.hasCheckpoint {
-            let steps = try SafeTensors(contentsOf: URL(filePath: folder.checkpoint)).metadata["step"] ?? "?"
+            let steps = try SafeTensors(path: folder.checkpoint).metadata["step"] ?? "?"
             facts.append(("steps", steps + (History.isCompleted(folder.history) ? ", finished" : ", not finished: fathom resume \(folder.path)")))
         }
     }
@@ -76,7 +76,7 @@ private struct Subject {
         let parameters = model.parameterCount, flops = layers.reduce(0) { $0 + $1.flops }
         rows.append(["total", "", "\(model.inputs)", "\(model.outputs)", grouped(parameters), formattedBytes(parameters * 4), grouped(flops)])
         let table = Table(header: ["name", "layer", "inputs", "outputs", "parameters", "memory", "flops"], rows: rows, right: [2, 3, 4, 5, 6])
-        let head = ([("network", model.network.description)] + facts).map { Table(header: ["", ""], rows: [["\($0): \($1)", ""]]).text(width: width) }
+        let head = ([("network", model.network.description)] + facts).map { wrapped("\($0.0): \($0.1)", width: width ?? .max, indent: "") }
         return head.joined() + "\n" + table.text(width: width)
     }
 

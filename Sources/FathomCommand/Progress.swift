@@ -22,6 +22,8 @@ struct Progress {
     let style: Style
     private var lastDrawn: ContinuousClock.Instant?
     private var isDrawn = false
+    /// The end of an epoch that came too soon after the last drawing.
+    private var undrawn: State?
 
     init(quiet: Bool, terminal: Terminal) {
         style = quiet ? .none : terminal.isInteractive ? .redrawn(color: terminal.hasColor) : .lines
@@ -29,10 +31,10 @@ struct Progress {
 
     /// Redraws the line, at most ten times a second.
     mutating func update(at now: ContinuousClock.Instant, _ state: @autoclosure () -> State) {
-        guard case .redrawn(let color) = style else { return }
+        guard style != .none, style != .lines else { return }
         if let lastDrawn, now - lastDrawn < .milliseconds(100) { return }
         lastDrawn = now
-        draw(state(), color)
+        draw(state())
     }
 
     /// The end of an epoch.
@@ -40,20 +42,25 @@ struct Progress {
         switch style {
         case .none: break
         case .lines: StandardStreams.note(Self.plainLine(state))
-        case .redrawn(let color): draw(state, color)
+        case .redrawn:
+            undrawn = state
+            update(at: .now, state)
         }
     }
 
-    /// Leaves the line as it is and goes to the next, so that what follows has a line of its own.
+    /// Leaves the line as the last epoch ended, and goes to the next, so that what follows has a line of its own.
     mutating func finish() {
+        if let undrawn { draw(undrawn) }
         guard isDrawn else { return }
         StandardStreams.raw("\n")
         isDrawn = false
     }
 
-    private mutating func draw(_ state: State, _ color: Bool) {
+    private mutating func draw(_ state: State) {
+        guard case .redrawn(let color) = style else { return }
         StandardStreams.raw("\r" + Self.line(state, width: Terminal.width() ?? 80, color: color) + "\u{1B}[K")
         isDrawn = true
+        undrawn = nil
     }
 
     // MARK: What is said

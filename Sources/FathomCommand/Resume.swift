@@ -39,7 +39,7 @@ struct Resume: ParsableCommand {
         let experiment = try before.changed(Recipe(settings))
         _ = try experiment.memoryLine()
 
-        var checkpoint = folder.hasCheckpoint ? try SafeTensors(contentsOf: URL(filePath: folder.checkpoint)) : nil
+        var checkpoint = folder.hasCheckpoint ? try SafeTensors(path: folder.checkpoint) : nil
         if let found = checkpoint {
             let position = try RunPosition(found.metadata, name: folder.checkpoint)
             if verify { try Self.compare(found, position, folder, before, threads: settings.threads(), output) }

@@ -23,25 +23,25 @@ struct Table {
             return wrapped(row[0], width: width, indent: "") + lines.joined()
         }.joined()
     }
+}
 
-    /// Lines of at most `width` columns, broken between words where there is a place.
-    private func wrapped(_ text: String, width: Int, indent: String) -> String {
-        let room = max(4, width - indent.count)
-        var lines: [String] = [], line = ""
-        for word in text.split(separator: " ") {
-            var word = String(word)
-            if !line.isEmpty && line.count + 1 + word.count > room {
-                lines.append(line)
-                line = ""
-            }
-            while word.count > room {
-                lines.append(String(word.prefix(room)))
-                word = String(word.dropFirst(room))
-            }
-            line += line.isEmpty ? word : " " + word
+/// Lines of at most `width` columns, broken between words where there is a place.
+func wrapped(_ text: String, width: Int, indent: String) -> String {
+    let room = max(4, width - indent.count)
+    var lines: [String] = [], line = ""
+    for word in text.split(separator: " ") {
+        var word = String(word)
+        if !line.isEmpty && line.count + 1 + word.count > room {
+            lines.append(line)
+            line = ""
         }
-        return (lines + (line.isEmpty ? [] : [line])).map { indent + $0 + "\n" }.joined()
+        while word.count > room {
+            lines.append(String(word.prefix(room)))
+            word = String(word.dropFirst(room))
+        }
+        line += line.isEmpty ? word : " " + word
     }
+    return (lines + (line.isEmpty ? [] : [line])).map { indent + $0 + "\n" }.joined()
 }
 
 extension String {

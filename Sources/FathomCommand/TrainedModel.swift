@@ -24,7 +24,7 @@ struct TrainedModel {
             folder = nil
             path = argument
         }
-        let file = try SafeTensors(contentsOf: URL(filePath: path))
+        let file = try SafeTensors(path: path)
         model = try Model(file.asModel, name: path)
     }
 
@@ -41,6 +41,16 @@ struct TrainedModel {
 }
 
 extension SafeTensors {
+    /// Reads a file that a command line or a run folder names; errors call it by the path as it was given.
+    init(path: String) throws {
+        guard FileManager.default.fileExists(atPath: path) else { throw FathomError.noSuchInput("there is no file or run '\(path)'") }
+        guard !RunFolder.isFolder(path) else { throw FathomError.invalid("\(path) is a folder, not a .safetensors file") }
+        guard let data = try? Data(contentsOf: URL(filePath: path), options: .mappedIfSafe) else {
+            throw FathomError.noSuchInput("\(path) cannot be read")
+        }
+        try self.init(data, name: path)
+    }
+
     static let modelPrefix = "model."
 
     var isCheckpoint: Bool { tensors.contains { $0.name.hasPrefix(Self.modelPrefix) } }

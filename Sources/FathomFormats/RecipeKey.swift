@@ -70,10 +70,12 @@ public enum RecipeKey: String, CaseIterable, Sendable {
 
     /// The key that somebody who wrote `name` most likely meant: other tools' names for the same thing, then the nearest spelling.
     public static func suggestion(for name: String) -> RecipeKey? {
-        vocabulary.suggestion(for: name).flatMap(RecipeKey.init)
+        vocabulary.suggestion(for: name).flatMap { RecipeKey(rawValue: $0) ?? otherNames[$0] }
     }
 
-    private static let vocabulary = Vocabulary(kind: "key", names: allCases.map(\.rawValue), synonyms: otherNames.mapValues(\.rawValue))
+    /// Long names of other tools are recognized with a slip too.
+    private static let vocabulary = Vocabulary(
+        kind: "key", names: allCases.map(\.rawValue) + otherNames.keys.filter { $0.count > 6 }.sorted(), synonyms: otherNames.mapValues(\.rawValue))
 
     /// What other tools call them, in lower case without dashes and underscores.
     private static let otherNames: [String: RecipeKey] = [
