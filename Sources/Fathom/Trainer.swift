@@ -49,6 +49,10 @@ public final class Trainer {
 
     /// A trainer that goes on from a model's parameters, with a fresh optimizer.
     public init(_ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, threads: Int? = nil) throws {
+        try loss.validate()
+        try optimizer.validate()
+        try clipping.validate()
+        guard model.parameterCount > 0 else { throw FathomError.invalid("the network \(model.network) has nothing to train; add linear(outputs)") }
         self.loss = loss
         self.optimizer = optimizer
         self.clipping = clipping
@@ -120,7 +124,8 @@ public final class Trainer {
     }
 
     private func planIndex(rows: Int) throws -> Int {
-        if let known = plans.firstIndex(where: { $0.rows == rows }) { return known }
+        // A loop: unspecialized, as in debug builds, `firstIndex` allocates.
+        for known in plans.indices where plans[known].rows == rows { return known }
         if plans.count == 2 { plans.removeFirst() }
         let values = parameters.floats(at: 0), slopes = gradients.floats(at: 0)
         let tail = state.calls(start.layout, optimizer, parameters: values, gradients: slopes, moments: moments.map { $0.floats(at: 0) })

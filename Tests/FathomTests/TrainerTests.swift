@@ -115,6 +115,16 @@ import Testing
         #expect(throws: FathomError.invalid("c: tensor 'optimizer.second.1.bias' is missing")) { try trainer("linear(4) linear(1)").restore(short, name: "c") }
     }
 
+    @Test func settingsThatCannotBeAreRefused() throws {
+        func trainer(_ network: String, _ optimizer: Optimizer, _ clipping: Clipping = .none) throws -> Trainer {
+            try Trainer(Network(network), inputs: 2, loss: .meanSquaredError, optimizer: optimizer, clipping: clipping)
+        }
+        #expect(throws: FathomError.self) { try trainer("linear(1)", .adamW(learningRate: -1)) }
+        #expect(throws: FathomError.self) { try trainer("linear(1)", .sgd(learningRate: .nan)) }
+        #expect(throws: FathomError.self) { try trainer("linear(1)", .sgd(learningRate: 1), .norm(0)) }
+        #expect(throws: FathomError.invalid("the network relu has nothing to train; add linear(outputs)")) { try trainer("relu", .sgd(learningRate: 1)) }
+    }
+
     @Test func targetsThatDoNotFitAreRefused() throws {
         let trainer = try Trainer(Network("linear(3)"), inputs: 2, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1))
         #expect(throws: FathomError.self) { try trainer.step(inputs: [1, 2], classes: [3]) }
