@@ -215,7 +215,7 @@ typedef struct fathom_update {
     float momentum;       // sgd
     bool nesterov;        // sgd
     float beta1, beta2, epsilon;           // adam
-    float correction1, correction2;        // adam: 1/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ)
+    float correction1, correction2;        // adam: 1/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ), of the β rounded to float that stand here
     // results
     double gradient_norm;          // before clipping, over all tensors
     double clipped_gradient_norm;  // after it
@@ -380,10 +380,11 @@ const char *fathom_activation_name(fathom_activation activation);
 size_t fathom_orthogonalize_workspace(size_t rows, size_t columns);
 void fathom_orthogonalize(float *m, size_t stride, size_t rows, size_t columns, float gain, void *workspace);
 
-// order[0 ..< count] becomes a permutation of 0 ..< count: Fisher–Yates on Philox, keyed by seed and stream.
+// order[0 ..< count] becomes a permutation of 0 ..< count, every one equally likely: Fisher–Yates on Philox, keyed by seed and stream. Its
+// purpose is the stream's top byte. count < 2^32.
 void fathom_shuffle(uint32_t *order, size_t count, uint64_t seed, uint64_t stream);
 
-// cos(π·x) in float64 by our own polynomial, for schedules; |x| ≤ 2^52.
+// cos(π·x) in float64 by our own polynomial, for schedules; |x| ≤ 2^52. Within 2 ulp, and exact where 2x is whole.
 double fathom_cos_pi(double x);
 // x^n by squaring in float64, n ≥ 0, for bias corrections.
 double fathom_power(double x, uint64_t n);

@@ -1,7 +1,7 @@
 // Softmax and its cross-entropy. Operation for operation reference/softmax.c.
 //
 // With m the largest of a row, exp(y − m) never overflows, and its sum S (float64: lanes chain over the panels, then join in a tree) is at
-// least 1. The loss is log1p(S − 1) + (m − y[class]), so that a confident row's is not lost to rounding; nor is its gradient, which is
+// least 1. The loss is log1p(S − 1) + (m − y[class]), so that a confident row's is kept down to 10⁻¹⁶, and so is its gradient,
 // (exp(y[class] − m) − S)/S at the class. A NaN or an infinity of the wrong sign makes S NaN, and with it the whole row.
 //
 // Sixteen rows go through a panel together: their lines are neighbours, while a row's own lines lie 64·rows bytes apart, for usual batches

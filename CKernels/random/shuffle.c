@@ -2,16 +2,14 @@
 #include "../core/table.h"
 #include "philox.h"
 
-// The stream's words in order, with a purpose that no matrix uses.
-enum { SHUFFLE_PURPOSE = 255 };
-
+// The words of a stream in order.
 typedef struct word_source {
     uint64_t seed, stream, taken;
     philox_block block;
 } word_source;
 
 static uint32_t next_word(word_source *source) {
-    if (source->taken % 4 == 0) source->block = philox_of(source->taken / 4, source->stream, SHUFFLE_PURPOSE, source->seed);
+    if (source->taken % 4 == 0) source->block = philox_of(source->taken / 4, source->stream, 0, source->seed);
     return source->block.word[source->taken++ % 4];
 }
 

@@ -54,8 +54,9 @@ final class StepState {
         switch optimizer {
         case .sgd: break
         case .adam(_, let beta1, let beta2, _), .adamW(_, let beta1, let beta2, _, _):
-            update.pointee.correction1 = Float(1 / (1 - power(beta1, step)))
-            update.pointee.correction2 = Float(1 / (1 - power(beta2, step)).squareRoot())
+            // Of the β the kernels hold: 1 − Float(0.999) differs from 0.001 in the fifth digit.
+            update.pointee.correction1 = Float(1 / (1 - power(Double(Float(beta1)), step)))
+            update.pointee.correction2 = Float(1 / (1 - power(Double(Float(beta2)), step)).squareRoot())
         }
     }
 
