@@ -17,7 +17,9 @@ let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-m
 let openMP: [LinkerSetting] = [.linkedLibrary(onDebian ? "omp5" : "omp")]
     + (homebrew.map { [.unsafeFlags(["-L\($0)/lib"], .when(platforms: [.macOS]))] } ?? [])
 
-let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+// An embedder who asks for no traits, `traits: []`, does not even fetch these two.
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"]))
+let yams = Target.Dependency.product(name: "Yams", package: "Yams", condition: .when(traits: ["Tools"]))
 
 let package = Package(
     name: "fathom",
@@ -29,6 +31,10 @@ let package = Package(
         .executable(name: "fathom", targets: ["FathomCommand"]),
         .executable(name: "fathom-profiler", targets: ["FathomProfiler"]),
     ],
+    traits: [
+        .default(enabledTraits: ["Tools"]),
+        .trait(name: "Tools", description: "What the command line and the files of runs need beyond the core: ArgumentParser and Yams"),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -39,7 +45,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "FathomData", dependencies: ["Fathom", "CZlib"], exclude: ["Resources/README.md", "Resources/digits.py"],
                 resources: [.embedInCode("Resources/digits.idx.gz")]),
-        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", "CZlib", .product(name: "Yams", package: "Yams")]),
+        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", "CZlib", yams]),
         .executableTarget(name: "FathomCommand", dependencies: ["Fathom", "FathomData", "FathomFormats", argumentParser]),
         .executableTarget(name: "FathomProfiler", dependencies: ["Fathom", "CKernels", argumentParser], path: "tools/profiler"),
         .target(name: "KernelChecks", dependencies: ["CKernels"], path: "tools/kernelcheck/checks", cSettings: kernelFlags,
