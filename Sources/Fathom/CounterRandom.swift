@@ -69,8 +69,8 @@ func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
     return block
 }
 
-/// ln x for positive, normal x, to about 1e-16 relative to max(1, |ln x|): x = m·2^e with m in [√½, √2), ln m = 2·artanh((m − 1)/(m + 1)), whose series
-/// in z² ≤ 0.0295 is cut after z²³.
+/// ln x for positive, normal x, within 4.5e-16 · max(1, |ln x|): x = m·2^e with m in (√½, √2], ln m = 2·artanh((m − 1)/(m + 1)), whose
+/// series in z² ≤ 0.0295 is cut after z²³.
 func naturalLogarithm(_ x: Double) -> Double {
     var exponent = Double(x.exponent), m = x.significand
     if m > 1.4142135623730951 {

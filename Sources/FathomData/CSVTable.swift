@@ -225,8 +225,8 @@ extension CSVLayout {
         for (row, field) in fields.enumerated() {
             if field.start == field.end { throw .invalid("\(name):\(field.line): \(columnName(column)), the target, is empty") }
             switch parseDouble(bytes, from: field.start, to: field.end) {
-            case .value(let value): numbers.append(value)
-            case .notFinite: throw notFinite(field, bytes, name, column)
+            case .value(let value) where Float(value).isFinite: numbers.append(value)
+            case .value, .notFinite: throw notFinite(field, bytes, name, column)
             case .notANumber: text = text ?? row
             }
         }

@@ -6,15 +6,19 @@ enum Number<Value> {
     case notANumber
 }
 
-/// A decimal number as written: `negative`, mantissa · 10^exponent, the digits beyond the 19th dropped.
+/// A decimal number as written: `negative`, mantissa · 10^exponent.
 private struct Decimal {
     var negative = false
     var mantissa: UInt64 = 0
     var exponent = 0
 }
 
-/// 10⁰ … 10⁶⁴, each correctly rounded; exact up to 10²².
-private let powersOfTen = (0 ... 64).map { Double("1e\($0)")! }
+/// 10⁰ … 10⁶⁴, each correctly rounded; exact up to 10²². Written out, so that they are data and not made when first used.
+private let powersOfTen: [Double] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24,
+    1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39, 1e40, 1e41, 1e42, 1e43, 1e44, 1e45, 1e46, 1e47,
+    1e48, 1e49, 1e50, 1e51, 1e52, 1e53, 1e54, 1e55, 1e56, 1e57, 1e58, 1e59, 1e60, 1e61, 1e62, 1e63, 1e64,
+]
 
 /// Reads sign, digits, point and exponent from `position`, and moves it behind them: `[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?`.
 @inline(__always)
@@ -24,45 +28,68 @@ private func scanDecimal(_ bytes: UnsafeBufferPointer<UInt8>, _ position: inout 
         result.negative = bytes[p] == 0x2D
         p += 1
     }
-    var digits = 0, significant = 0
-    @inline(__always) func scanDigits(afterPoint: Bool) {
-        while p < end {
-            let digit = bytes[p] &- 0x30
-            guard digit < 10 else { return }
-            p += 1
-            digits += 1
-            if significant < 19 {
-                result.mantissa = result.mantissa &* 10 &+ UInt64(digit)
-                if result.mantissa != 0 { significant += 1 }
-                if afterPoint { result.exponent -= 1 }
-            } else if !afterPoint {
-                result.exponent += 1
-            }
-        }
-    }
-    scanDigits(afterPoint: false)
+    let start = p
+    p = scanDigits(bytes, p, end, &result.mantissa)
+    var digits = p - start
     if p < end, bytes[p] == 0x2E {
-        p += 1
-        scanDigits(afterPoint: true)
+        let point = p
+        p = scanDigits(bytes, p + 1, end, &result.mantissa)
+        result.exponent = point + 1 - p
+        digits = p - start - 1
     }
     guard digits > 0 else { return nil }
+    if digits > 19 { (result.mantissa, result.exponent) = leadingDigits(bytes[start ..< p]) }  // the mantissa may have overflown
     if p < end, bytes[p] | 0x20 == 0x65 {
-        p += 1
-        var negative = false, exponent = 0, exponentDigits = 0
-        if p < end, bytes[p] == 0x2D || bytes[p] == 0x2B {
-            negative = bytes[p] == 0x2D
-            p += 1
-        }
-        while p < end, case let digit = bytes[p] &- 0x30, digit < 10 {
-            exponent = min(exponent * 10 + Int(digit), 1_000_000)
-            exponentDigits += 1
-            p += 1
-        }
-        guard exponentDigits > 0 else { return nil }
-        result.exponent += negative ? -exponent : exponent
+        guard let exponent = scanExponent(bytes, &p, end) else { return nil }
+        result.exponent += exponent
     }
     position = p
     return result
+}
+
+@inline(__always)
+private func scanDigits(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ mantissa: inout UInt64) -> Int {
+    var p = start
+    while p < end, case let digit = bytes[p] &- 0x30, digit < 10 {
+        mantissa = mantissa &* 10 &+ UInt64(digit)
+        p += 1
+    }
+    return p
+}
+
+/// The first 19 significant digits of more, and the power of ten that they stand for; the others are dropped.
+@inline(never)
+private func leadingDigits(_ digits: Slice<UnsafeBufferPointer<UInt8>>) -> (mantissa: UInt64, exponent: Int) {
+    var mantissa: UInt64 = 0, exponent = 0, significant = 0, isFraction = false
+    for byte in digits {
+        if byte == 0x2E {
+            isFraction = true
+        } else if significant < 19 {
+            mantissa = mantissa * 10 + UInt64(byte &- 0x30)
+            if mantissa != 0 { significant += 1 }
+            if isFraction { exponent -= 1 }
+        } else if !isFraction {
+            exponent += 1
+        }
+    }
+    return (mantissa, exponent)
+}
+
+/// `e`, a sign and digits; nil where there are no digits. Beyond a million the exact value no longer matters.
+@inline(never)
+private func scanExponent(_ bytes: UnsafeBufferPointer<UInt8>, _ p: inout Int, _ end: Int) -> Int? {
+    p += 1
+    var negative = false, exponent = 0
+    if p < end, bytes[p] == 0x2D || bytes[p] == 0x2B {
+        negative = bytes[p] == 0x2D
+        p += 1
+    }
+    let start = p
+    while p < end, case let digit = bytes[p] &- 0x30, digit < 10 {
+        exponent = min(exponent * 10 + Int(digit), 1_000_000)
+        p += 1
+    }
+    return p == start ? nil : negative ? -exponent : exponent
 }
 
 /// The number that begins at `position`, correctly rounded to float32, and `position` moved behind it; nil, without a move, where no

@@ -52,7 +52,7 @@ func isFolder(_ path: String) -> Bool {
 }
 
 func inGigabytes(_ bytes: Int) -> String {
-    bytes >= 1 << 30 ? "\(Double(bytes * 10 / (1 << 30)) / 10) GiB" : "\(bytes) bytes"
+    bytes >= 1 << 30 ? "\((Double(bytes) / 0x1p30 * 10).rounded() / 10) GiB" : "\(bytes) bytes"
 }
 
 private func lastError() -> String { String(cString: strerror(errno)) }

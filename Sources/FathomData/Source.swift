@@ -67,7 +67,7 @@ enum Source {
 
 /// `name(…)`, which few files are called.
 private func looksLikeNotation(_ text: String) -> Bool {
-    let name = text.prefix { $0.isLetter || $0 == "-" || $0 == "_" }
+    let text = text.filter { !$0.isWhitespace }, name = text.prefix { $0.isLetter || $0 == "-" || $0 == "_" }
     return !name.isEmpty && text.dropFirst(name.count).first == "(" && !text.contains("/") && !text.contains(".csv") && !text.contains(".npz")
 }
 

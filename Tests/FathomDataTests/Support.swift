@@ -52,3 +52,18 @@ extension Samples {
 func bigEndian(_ numbers: UInt32...) -> [UInt8] {
     numbers.flatMap { number in (0 ..< 4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) } }
 }
+
+/// Packed by the machine's gzip, an implementation that is not the one under test.
+func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
+    let process = Process(), input = Pipe(), output = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["gzip", "-9", "-c"]
+    process.standardInput = input
+    process.standardOutput = output
+    try process.run()
+    let writer = Thread { try? input.fileHandleForWriting.write(contentsOf: Data(bytes)); try? input.fileHandleForWriting.close() }
+    writer.start()
+    let packed = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    return [UInt8](packed)
+}
