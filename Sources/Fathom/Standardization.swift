@@ -83,11 +83,10 @@ public struct Standardization: Sendable, Hashable, Codable {
             deviations: zip(sums, squares).map { (Double(count * UInt128($1) - UInt128($0) * UInt128($0)) / (n * n)).squareRoot() })
     }
 
-    /// Differences from the first row (or first value) are summed, so that a constant column is found exactly constant; then the
-    /// squared differences from the mean in a second pass.
+    /// Sums, then the squared differences from the mean in a second pass. A constant column is found exactly constant: up to 2²⁹ rows the
+    /// sum of equal float32 is exact in float64.
     private static func measured(_ values: [Float], width: Int, _ mode: Mode) throws(FathomError) -> Standardization {
         let rows = values.count / width
-        let origin = mode == .global ? [Double](repeating: Double(values[0]), count: width) : values[..<width].map(Double.init)
         let n = Double(mode == .global ? values.count : rows)
 
         func total(_ centre: [Double], _ term: (Double) -> Double) -> [Double] {
@@ -98,7 +97,7 @@ public struct Standardization: Sendable, Hashable, Codable {
             }
             return mode == .global ? [Double](repeating: sums.reduce(0, +), count: width) : sums
         }
-        let means = zip(origin, total(origin) { $0 }).map { $0 + $1 / n }
+        let means = total([Double](repeating: 0, count: width)) { $0 }.map { $0 / n }
         if let column = means.firstIndex(where: { !$0.isFinite }) {
             throw .invalid("column \(column + 1) holds a value that is not finite; it cannot be standardized")
         }

@@ -92,6 +92,7 @@ import Testing
         ("a,b,y\n1,red,3\n", "$/data.csv:2: column 'b' is 'red', not a number; features are numbers"),
         ("a,y\n1,2\n\"x\ny\",3\n", "$/data.csv:3: column 'a' is 'x\ny', not a number; features are numbers"),
         ("a,b,y\n\"1\n\",2,\"3\n\"\n1,?,3\n", "$/data.csv:2: column 'a' is '1\n', not a number; features are numbers"),
+        ("a,y\n1,\"x\ny\r\nz\"\nred,w\n", "$/data.csv:5: column 'a' is 'red', not a number; features are numbers"),
         ("a,y\nnan,1\n", "$/data.csv:2: column 'a' is 'nan', not a finite 32-bit number"),
         ("a,y\n-Inf,1\n", "$/data.csv:2: column 'a' is '-Inf', not a finite 32-bit number"),
         ("a,y\n1e39,1\n", "$/data.csv:2: column 'a' is '1e39', not a finite 32-bit number"),
