@@ -1,0 +1,214 @@
+import Foundation
+import Testing
+
+/// The files that must not depend on where and how a training ran.
+private let results = ["recipe.yaml", "model.safetensors", "checkpoint.safetensors"]
+
+private func expectSameRun(_ workshop: Workshop, _ a: String, _ b: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    for name in results {
+        let same = try workshop.read("\(a)/\(name)") == workshop.read("\(b)/\(name)")
+        #expect(same, "\(name) of \(a) and \(b)", sourceLocation: sourceLocation)
+    }
+    #expect(try steps(workshop, a) == steps(workshop, b), sourceLocation: sourceLocation)
+}
+
+/// What the history says of each step, times and layers left out.
+private func steps(_ workshop: Workshop, _ run: String) throws -> [[Double]] {
+    try workshop.lines("\(run)/history.jsonl").filter { $0["event"] as? String == "step" }.map { line in
+        ["step", "epoch", "loss", "learning_rate", "gradient_norm", "clipped_gradient_norm", "clip_coefficient"].map { line[$0] as? Double ?? .nan }
+    }
+}
+
+private let digits = ["--data", "digits", "--test", "0.2", "--batch", "100", "--network", "[linear(24) tanh] * 2 linear(outputs)", "--quiet"]
+
+@Suite("Runs")
+struct RunTests {
+    @Test("a training leaves its four files and says how it went; its recipe repeats it bit for bit, on any number of threads")
+    func repeats() throws {
+        let workshop = try Workshop()
+        let first = try workshop.start(["train"] + digits + ["--epochs", "3", "--validation", "0.1", "--clip", "norm(1)"]).wait()
+        #expect(first.status == 0 && first.errors.isEmpty, "\(first.errors)")
+        #expect(first.output.contains(/^test accuracy [0-9.]+ %, loss [0-9.]+, on 359 rows\nruns\/digits-1\n$/), "\(first.output)")
+        #expect(workshop.contents.filter { $0.hasPrefix("runs/digits-1/") }.count == 4)
+        for threads in ["1", "2", "3"] {
+            try workshop.fathom("train", "runs/digits-1/recipe.yaml", "--threads", threads, "--output", "again-\(threads)", "--quiet")
+            try expectSameRun(workshop, "runs/digits-1", "again-\(threads)")
+        }
+        // Another seed is another run.
+        try workshop.fathom("train", "runs/digits-1/recipe.yaml", "--seed", "1", "--output", "other", "--quiet")
+        let same = try workshop.read("other/model.safetensors") == workshop.read("runs/digits-1/model.safetensors")
+        #expect(!same)
+    }
+
+    @Test("killed at any moment and resumed, it ends in the same bytes", arguments: ["every: 7", "minutes: 0.0005", "minutes: 5"])
+    func killed(_ checkpoint: String) throws {
+        let workshop = try Workshop()
+        let flags = ["train"] + digits + ["--epochs", "40", "--schedule", "cosine(warmup: 20)", "--checkpoint", checkpoint]
+        let whole = try workshop.start(flags + ["--output", "whole"]).wait()
+        #expect(whole.status == 0, "\(whole.errors)")
+        var random = SystemRandomNumberGenerator()
+        for attempt in 0..<4 {
+            let running = try workshop.start(attempt == 0 ? flags + ["--output", "killed"] : ["resume", "killed", "--quiet"])
+            // Not before there is a run to resume.
+            while attempt == 0 && running.process.isRunning && !workshop.contents.contains("killed/history.jsonl") { usleep(1_000) }
+            usleep(.random(in: 20_000...250_000, using: &random))
+            kill(running.process.processIdentifier, SIGKILL)
+            _ = running.wait()
+        }
+        let resumed = try workshop.fathom("resume", "killed", "--quiet")
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        try expectSameRun(workshop, "whole", "killed")
+        #expect(workshop.contents.filter { $0.hasPrefix("killed/") }.count == 4)
+        let verified = try workshop.fathom("resume", "killed", "--verify")
+        #expect(verified.status == 0 && verified.errors.contains("verified: 600 steps"), "\(verified.errors)")
+    }
+
+    @Test("Ctrl-C and SIGTERM save, say how to go on, and exit 130", arguments: [SIGINT, SIGTERM])
+    func interrupted(_ signal: Int32) throws {
+        let workshop = try Workshop()
+        let flags = ["train"] + digits + ["--epochs", "60"]
+        let running = try workshop.start(flags + ["--output", "run", "--json"])
+        while running.process.isRunning && !running.outputSoFar.contains(#""event":"epoch""#) { usleep(1_000) }
+        kill(running.process.processIdentifier, signal)
+        let outcome = running.wait()
+        #expect(outcome.status == 130)
+        #expect(outcome.errors.wholeMatch(of: /interrupted at step [0-9]+; go on with: fathom resume run\n/) != nil, "\(outcome.errors)")
+        #expect(try workshop.lines("run/history.jsonl").last?["outcome"] as? String == "interrupted")
+        try workshop.fathom("resume", "run", "--quiet", "--threads", "1")
+        _ = try workshop.start(flags + ["--output", "whole"]).wait()
+        try expectSameRun(workshop, "whole", "run")
+    }
+
+    @Test("trained for longer, a run is what a longer training would have been")
+    func extended() throws {
+        let workshop = try Workshop()
+        _ = try workshop.start(["train"] + digits + ["--epochs", "5", "--output", "long"]).wait()
+        _ = try workshop.start(["train"] + digits + ["--steps", "22", "--output", "run"]).wait()
+        let done = try workshop.fathom("resume", "run")
+        #expect(done.status == 0 && done.errors.contains("run is finished, after 22 steps") && done.errors.contains("--epochs"), "\(done.errors)")
+        try workshop.fathom("resume", "run", "--epochs", "3", "--quiet")
+        try workshop.fathom("resume", "run", "--epochs", "5", "--quiet")
+        try expectSameRun(workshop, "long", "run")
+        #expect(try workshop.lines("run/history.jsonl").compactMap { $0["event"] as? String == "epoch" ? $0["epoch"] as? Int : nil } == [1, 2, 3, 4, 5])
+        #expect(try workshop.lines("run/history.jsonl").filter { $0["event"] as? String == "end" }.count == 1)
+    }
+
+    @Test("a schedule with a horizon asks for a new one, and what is then trained cannot be verified from the recipe")
+    func rescheduled() throws {
+        let workshop = try Workshop()
+        _ = try workshop.start(["train"] + digits + ["--epochs", "2", "--schedule", "cosine", "--output", "run"]).wait()
+        let refused = try workshop.fathom("resume", "run", "--epochs", "3")
+        #expect(refused.status == 65 && refused.errors.contains("--schedule"), "\(refused.errors)")
+        let resumed = try workshop.fathom("resume", "run", "--epochs", "3", "--schedule", "constant", "--quiet")
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(try steps(workshop, "run").last?[3] == 0.001)
+        let verified = try workshop.fathom("resume", "run", "--verify")
+        #expect(verified.status == 65 && verified.errors.contains("new schedule at step 30"), "\(verified.errors)")
+    }
+
+    @Test("verification finds one wrong bit")
+    func tampered() throws {
+        let workshop = try Workshop()
+        _ = try workshop.start(["train"] + digits + ["--epochs", "2", "--output", "run"]).wait()
+        var checkpoint = try workshop.read("run/checkpoint.safetensors")
+        checkpoint[checkpoint.count - 4] ^= 1
+        try workshop.write(checkpoint, "run/checkpoint.safetensors")
+        let verified = try workshop.fathom("resume", "run", "--verify")
+        #expect(verified.status == 65 && verified.errors.contains("tensor 'optimizer.second."), "\(verified.errors)")
+    }
+
+    @Test("steps win over epochs, and none write the initial model")
+    func noSteps() throws {
+        let workshop = try Workshop()
+        let outcome = try workshop.start(["train"] + digits + ["--steps", "0", "--epochs", "7", "--output", "run"]).wait()
+        #expect(outcome.status == 0 && outcome.output.contains("test accuracy"), "\(outcome.errors)")
+        #expect(try workshop.lines("run/history.jsonl").map { $0["event"] as? String } == ["start", "end"])
+        #expect(try workshop.fathom("resume", "run", "--epochs", "1", "--quiet").status == 0)
+        _ = try workshop.start(["train"] + digits + ["--epochs", "1", "--output", "one"]).wait()
+        try expectSameRun(workshop, "one", "run")
+    }
+
+    @Test("a step that is not finite ends the run with the last finite parameters")
+    func diverged() throws {
+        let workshop = try Workshop()
+        let outcome = try workshop.start(["train"] + digits + ["--optimizer", "sgd(1e30)", "--loss", "cross-entropy", "--network", "[linear(24)] * 3 linear(outputs)", "--output", "run"]).wait()
+        #expect(outcome.status == 71)
+        #expect(outcome.errors.contains("step ") && outcome.errors.contains("a smaller learning rate than 1e+30"), "\(outcome.errors)")
+        let history = try workshop.lines("run/history.jsonl"), alarm = try #require(history.dropLast().last)
+        #expect(history.last?["outcome"] as? String == "diverged")
+        #expect(alarm["loss"] is NSNull && alarm["loss_reason"] is String && (alarm["layers"] as? [Any])?.count == 4)
+        #expect(try workshop.fathom("evaluate", "run").status == 0)
+    }
+
+    @Test("a folder is trained in by one process at a time, and two trainings at once take a folder each")
+    func together() throws {
+        let workshop = try Workshop()
+        let both = try (0..<2).map { _ in try workshop.start(["train"] + digits + ["--epochs", "30"]) }
+        while both.contains(where: { $0.process.isRunning }) && !workshop.contents.contains("runs/digits-1/history.jsonl") { usleep(1_000) }
+        let refused = try workshop.fathom("resume", "runs/digits-1")
+        #expect(refused.status == 73 && refused.errors.contains("another fathom"), "\(refused.errors)")
+        #expect(both.map { $0.wait().status } == [0, 0])
+        try expectSameRun(workshop, "runs/digits-1", "runs/digits-2")
+    }
+
+    @Test("a reader that closes the pipe ends it quietly", arguments: ["datasets", "train --data digits --epochs 2000 --json --quiet --output run"])
+    func closedPipe(_ command: String) throws {
+        let workshop = try Workshop()
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = ["-c", "\(fathomBinary) \(command) 2>errors | head -n 1 >/dev/null"]
+        shell.currentDirectoryURL = URL(filePath: workshop.path)
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(try workshop.read("errors").isEmpty)
+        if command.hasPrefix("train") { #expect(workshop.contents.contains("run/checkpoint.safetensors")) }
+    }
+}
+
+@Suite("A full disk")
+struct FullDiskTests {
+    /// Mounting needs rights that not every machine gives.
+    private static func mount(_ path: String, kilobytes: Int) -> Bool {
+        run("/bin/mount", "-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path)
+    }
+
+    private static func run(_ tool: String, _ arguments: String...) -> Bool {
+        let process = Process()
+        process.executableURL = URL(filePath: tool)
+        process.arguments = arguments
+        process.standardError = FileHandle.nullDevice
+        guard (try? process.run()) != nil else { return false }
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+
+    @Test("ends the run with what is saved, and the run goes on when there is room")
+    func full() throws {
+        let workshop = try Workshop()
+        try FileManager.default.createDirectory(atPath: workshop.path("disk"), withIntermediateDirectories: true)
+        guard Self.mount(workshop.path("disk"), kilobytes: 120) else { return }
+        defer { _ = Self.run("/bin/umount", workshop.path("disk")) }
+        let flags = ["train"] + digits + ["--epochs", "40", "--checkpoint", "every: 10"]
+        let outcome = try workshop.start(flags + ["--output", "disk/run"]).wait()
+        #expect(outcome.status == 74, "\(outcome.errors)")
+        #expect(outcome.errors.contains("No space left") && outcome.errors.contains("fathom resume disk/run"), "\(outcome.errors)")
+        #expect(!workshop.contents.contains { $0.hasSuffix(".tmp") })
+        #expect(try workshop.fathom("evaluate", "disk/run").status == 0)
+        #expect(Self.run("/bin/mount", "-o", "remount,size=9999k", workshop.path("disk")))
+        #expect(try workshop.fathom("resume", "disk/run", "--quiet").status == 0)
+        _ = try workshop.start(flags + ["--output", "whole"]).wait()
+        try expectSameRun(workshop, "whole", "disk/run")
+    }
+
+    @Test("gives a result that cannot be written its own status", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+    func standardOutput() throws {
+        let process = Process()
+        process.executableURL = URL(filePath: fathomBinary)
+        process.arguments = ["datasets"]
+        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: "/dev/full"))
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 74)
+    }
+}
