@@ -38,7 +38,9 @@ enum Main {
 
     static func main() {
         _ = start
+        // A closed pipe and a file at its size limit are errors where they happen, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         exit(status(of: Array(CommandLine.arguments.dropFirst())).rawValue)
     }
 

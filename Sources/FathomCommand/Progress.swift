@@ -96,7 +96,7 @@ struct Progress {
     }
 
     private static func bar(_ fraction: Double, width: Int = 12) -> String {
-        let filled = Int((min(1, max(0, fraction)) * Double(width)).rounded(.down))
+        let filled = fraction.isFinite ? Int((min(1, max(0, fraction)) * Double(width)).rounded(.down)) : 0
         return "[" + String(repeating: "=", count: filled) + (filled < width ? ">" : "") + String(repeating: " ", count: max(0, width - filled - 1)) + "]"
     }
 

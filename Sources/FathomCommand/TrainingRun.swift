@@ -58,7 +58,7 @@ final class TrainingRun {
             while !stepper.isAtEnd {
                 try takeStep()
                 if stepper.isAtEpochEnd { try finishEpoch() }
-                if interruption.isRequested || log.isReaderGone { try interrupt() }
+                if !stepper.isAtEnd && (interruption.isRequested || log.isReaderGone) { try interrupt() }
                 if isSavingDue { try save() }
             }
             return try complete()
