@@ -6,21 +6,19 @@ static fathom_grid grid(size_t rows, size_t row_step, size_t panels, double flop
     return (fathom_grid){rows, row_step, panels, flops, bytes};
 }
 
-// Rows of a product are divided at multiples of this, the least common multiple of the tile heights used (6 and 8).
-enum { PRODUCT_ROWS = 24 };
-
+// Products are divided at any row: gemm/product.h makes tiles of even height from however many there are.
 fathom_grid fathom_grid_of(const fathom_call *call) {
     const fathom_arguments *a = &call->arguments;
     switch (call->operation) {
     case FATHOM_GEMM_FORWARD: {
         const fathom_gemm_forward_arguments *g = &a->gemm_forward;
         double r = g->rows, k = g->inputs, n = g->outputs;
-        return grid(g->rows, PRODUCT_ROWS, fathom_panels(g->outputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+        return grid(g->rows, 1, fathom_panels(g->outputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
     }
     case FATHOM_GEMM_DGRAD: {
         const fathom_gemm_dgrad_arguments *g = &a->gemm_dgrad;
         double r = g->rows, k = g->inputs, n = g->outputs;
-        return grid(g->rows, PRODUCT_ROWS, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+        return grid(g->rows, 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
     }
     case FATHOM_GEMM_WGRAD: {
         const fathom_gemm_wgrad_arguments *g = &a->gemm_wgrad;

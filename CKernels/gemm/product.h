@@ -3,7 +3,6 @@
 // Parameters of the include, per instruction set:
 //   TILE_ROWS      rows of the register tile, 1 ... 12
 //   TILE_VECTORS   vectors of sums in registers: a tile of few rows takes 2 or 4 panels, as many as fit
-//   TILE_UNROLLED  see gemm/strip.h
 //   DEPTH_BLOCK    steps of k for which a block of B stays in the first-level cache; a multiple of 16
 //   ROW_BLOCK      rows of A whose block stays in the second-level cache
 // Needs simd/vector.h.

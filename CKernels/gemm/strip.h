@@ -8,7 +8,6 @@
 //   COLUMNS  columns taken from each panel of B and C: 16, or 8 for a last panel with at most 8 live columns
 //   WIDTH    lanes of a vector: LANES, but at most COLUMNS
 //   STRIP(n) the name of what is defined here
-//   TILE_UNROLLED  steps of k written out in the loop: 1, 2, 4, 8 or 16
 // Needs simd/vector.h and `struct strip` of gemm/product.h.
 
 typedef float STRIP(vector) __attribute__((vector_size(4 * WIDTH)));
@@ -50,16 +49,19 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
             UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
                 sum[i * vectors + j] = *STRIP(at)(tile_c, s->c_stride, i, j);
 
+        // The next tile of C, written long ago, while this one is computed.
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j += COLUMNS / WIDTH)
+            __builtin_prefetch(STRIP(at)(tile_c, s->c_stride, rows + i, j), 1);
+
         const float *a = tile_a, *b = s->b;
-        size_t left = s->steps;
-        for (; left >= 16; left -= 16, a += s->a_block, b += 16 * 16) {
-            // The next 16 steps of A are a panel away, where no hardware prefetcher looks.
-            if (a_row == 16) UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(a + s->a_block + i * 16);
-            for (int k = 0; k < 16; k += TILE_UNROLLED)
-                UNROLL for (int u = 0; u < TILE_UNROLLED; u++)
-                    STRIP(step)(sum, rows, vectors, a + (k + u) * a_step, a_row, b + (k + u) * 16, s->b_stride);
+        for (size_t left = s->steps; left > 0; a += s->a_block) {
+            size_t steps = left < 16 ? left : 16;
+            left -= steps;
+            // One step a turn: clang hoists the loads of unrolled steps until the sums spill.
+            _Pragma("clang loop unroll(disable)")
+            for (const float *end = b + 16 * steps, *column = a; b < end; b += 16, column += a_step)
+                STRIP(step)(sum, rows, vectors, column, a_row, b, s->b_stride);
         }
-        for (; left > 0; left--, a += a_step, b += 16) STRIP(step)(sum, rows, vectors, a, a_row, b, s->b_stride);
 
         if (s->bias)
             UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)

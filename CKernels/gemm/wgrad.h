@@ -1,7 +1,28 @@
 // The gradients of a dense layer's parameters: dW = Xᵀ·dY, and beside it db = Σ_r dY[r]. Both are chains over the rows, ascending.
+//
+// Parameters of the include, per instruction set:
+//   WGRAD_DEPTH_BLOCK  rows for which a block of dY stays in the first-level cache; a multiple of 16
+//   WGRAD_SQUARE       panels of X and of dY whose blocks, and the square of dW where they meet, stay in the second-level cache
 // Needs gemm/product.h.
 
-// Blocks of rows, in them panels of dW, in them panels of X: a block of dY stays in the first-level cache for all of them.
+// One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
+static void KERNEL(wgrad_square)(const product *p, fathom_range range) {
+    size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), tallest = least(16, range.row_end - range.row_begin), k = 0;
+    do {
+        size_t steps = least(depth_block, p->depth - k);
+        for (size_t panel = range.panel_begin; panel < range.panel_end;) {
+            tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
+            for (size_t row = range.row_begin; row < range.row_end; row += 16)
+                KERNEL(multiply_block)(p, row, least(16, range.row_end - row), k, steps, panel, width);
+            panel += panels_of(width);
+        }
+        k += steps;
+    } while (k < p->depth);
+    size_t last = range.panel_end - 1, live = p->columns - 16 * last;
+    if (live < 16) KERNEL(clear_padding)(p->c + last * p->c_stride + 16 * range.row_begin, range.row_end - range.row_begin, live);
+}
+
+// Squares of dW stay in the second-level cache, with the blocks of X and dY that meet in them, for all rows.
 static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_wgrad_arguments *a = &arguments->gemm_wgrad;
     product p = {
@@ -12,20 +33,11 @@ static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range r
         .depth = a->rows, .columns = a->outputs,
         .accumulate = a->accumulate,
     };
-    size_t depth_block = even_part(p.depth, WGRAD_DEPTH_BLOCK, 16), tallest = least(16, range.row_end - range.row_begin), k = 0;
-    do {
-        size_t steps = least(depth_block, p.depth - k);
-        for (size_t panel = range.panel_begin; panel < range.panel_end;) {
-            tile_width width = KERNEL(choose_width)(&p, tallest, panel, range.panel_end);
-            for (size_t row = range.row_begin; row < range.row_end; row += 16)
-                KERNEL(multiply_block)(&p, row, least(16, range.row_end - row), k, steps, panel, width);
-            panel += panels_of(width);
+    for (size_t row = range.row_begin; row < range.row_end; row += 16 * WGRAD_SQUARE)
+        for (size_t panel = range.panel_begin; panel < range.panel_end; panel += WGRAD_SQUARE) {
+            size_t row_end = least(row + 16 * WGRAD_SQUARE, range.row_end), panel_end = least(panel + WGRAD_SQUARE, range.panel_end);
+            KERNEL(wgrad_square)(&p, (fathom_range){row, row_end, panel, panel_end});
         }
-        k += steps;
-    } while (k < p.depth);
-    size_t live = a->outputs - 16 * (range.panel_end - 1);
-    if (live < 16)
-        KERNEL(clear_padding)(a->dw + (range.panel_end - 1) * a->dw_stride + 16 * range.row_begin, range.row_end - range.row_begin, live);
 }
 
 // The sums of `panels` (at most 4) neighbouring panels: so many chains of additions that their latency is hidden.

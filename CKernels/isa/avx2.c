@@ -7,9 +7,9 @@
 
 #define TILE_ROWS 6
 #define TILE_VECTORS 12
-#define TILE_UNROLLED 16
 #define DEPTH_BLOCK 256
 #define WGRAD_DEPTH_BLOCK 128
+#define WGRAD_SQUARE 32
 #define ROW_BLOCK 512
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

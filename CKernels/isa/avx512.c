@@ -7,9 +7,9 @@
 
 #define TILE_ROWS 12
 #define TILE_VECTORS 24
-#define TILE_UNROLLED 8
-#define DEPTH_BLOCK 128
-#define WGRAD_DEPTH_BLOCK 128
+#define DEPTH_BLOCK 256
+#define WGRAD_DEPTH_BLOCK 256
+#define WGRAD_SQUARE 16
 #define ROW_BLOCK 512
 
 #ifdef FATHOM_SPLIT_AVX512  // the same 16 lanes on AVX2: see tools/kernelcheck/split

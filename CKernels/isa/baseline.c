@@ -6,9 +6,9 @@
 
 #define TILE_ROWS 2
 #define TILE_VECTORS 8
-#define TILE_UNROLLED 1
 #define DEPTH_BLOCK 256
 #define WGRAD_DEPTH_BLOCK 128
+#define WGRAD_SQUARE 32
 #define ROW_BLOCK 512
 
 #include "instantiate.h"

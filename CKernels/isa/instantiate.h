@@ -1,7 +1,8 @@
 // Instantiates every tuned kernel for one instruction set. Parameters, set by the including file:
 //   LANES, EMULATE_FMA, KERNEL(n)          see simd/vector.h
 //   TABLE                                  the name of the list of kernels made here
-//   TILE_ROWS, TILE_VECTORS, TILE_UNROLLED, DEPTH_BLOCK, WGRAD_DEPTH_BLOCK, ROW_BLOCK   see gemm/product.h
+//   TILE_ROWS, TILE_VECTORS, DEPTH_BLOCK, ROW_BLOCK   see gemm/product.h
+//   WGRAD_DEPTH_BLOCK, WGRAD_SQUARE        see gemm/wgrad.h
 #include "../core/table.h"
 #include "../simd/vector.h"
 #include "../simd/math.h"

@@ -7,9 +7,9 @@
 
 #define TILE_ROWS 6
 #define TILE_VECTORS 24
-#define TILE_UNROLLED 8
 #define DEPTH_BLOCK 256
 #define WGRAD_DEPTH_BLOCK 128
+#define WGRAD_SQUARE 32
 #define ROW_BLOCK 512
 
 #include "instantiate.h"
