@@ -44,6 +44,12 @@ INLINE vf vf_exp_reduce(vf x, vi *n) {
     return vf_fma(whole, vf_set(-LN_2_LOW), vf_fma(whole, vf_set(-LN_2), x));
 }
 
+// The same for x + low, where low is what x lacks.
+INLINE vf vf_exp_reduce_sum(vf x, vf low, vi *n) {
+    vf whole = vf_exp_whole(x, n);
+    return vf_fma(whole, vf_set(-LN_2), x) + vf_fma(whole, vf_set(-LN_2_LOW), low);
+}
+
 // e^r − 1 for |r| ≤ 0.347, relative error of the polynomial 2^−31. e^x = (1 + this)·2ⁿ; a factor a that multiplies e^x is best taken in as
 // vf_fma(a, this, a), which saves the rounding of 1 + this.
 INLINE vf vf_expm1_reduced(vf r) {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static const double SQRT_HALF = 0.70710678118654752440, PER_SQRT_TAU = 0.39894228040143267794;
+static const double PI = 3.14159265358979323846, SQRT_HALF = 0.70710678118654752440, PER_SQRT_TAU = 0.39894228040143267794;
 static const double LAMBDA = 1.0507009873554804934193349852946, ALPHA = 1.6732632423543772848170429916717;
 
 #define FORMULA(name, expression) static double name(double x, double p) { (void)p; return expression; }
@@ -13,13 +13,22 @@ FORMULA(exp_truth, exp(x))
 FORMULA(expm1_truth, expm1(x))
 FORMULA(log_truth, log(x))
 FORMULA(log1p_truth, log1p(x))
-// The quarter turn nearest to x and the rest, both exact.
-FORMULA(sine_truth, (long)rint(4 * x) & 1 ? (((long)rint(4 * x) & 2) ? -1 : 1) * cos(M_PI_2 * (4 * x - rint(4 * x)))
-                                         : (((long)rint(4 * x) & 2) ? -1 : 1) * sin(M_PI_2 * (4 * x - rint(4 * x))))
-FORMULA(cosine_truth, sine_truth(x + 0.25, 0))
+// sin 2πx, some quarter turns ahead: the quarter turn nearest to x and the rest are both exact.
+static double turned(double x, int ahead) {
+    if (isnan(x)) return x;
+    double quarter = rint(4 * x), rest = PI / 2 * (4 * x - quarter);
+    switch (((int)quarter + ahead) & 3) {
+    case 0: return sin(rest);
+    case 1: return cos(rest);
+    case 2: return -sin(rest);
+    default: return -cos(rest);
+    }
+}
+FORMULA(sine_truth, turned(x, 0))
+FORMULA(cosine_truth, turned(x, 1))
 
 FORMULA(identity, x)
-FORMULA(relu, x > 0 ? x : x * 0)
+FORMULA(relu, x > 0 || isnan(x) ? x : 0)
 FORMULA(leaky_relu, x > 0 ? x : p * x)
 FORMULA(leaky_relu_slope, x > 0 ? 1 : isnan(x) ? x : p)
 FORMULA(elu, x > 0 ? x : p * expm1(x))
@@ -38,8 +47,8 @@ FORMULA(gelu_slope, normal(within(x)) + within(x) * density(within(x)))
 FORMULA(gelu_terms, normal(within(x)) + fabs(within(x)) * density(within(x)))
 
 static double logistic(double x) { return 1 / (1 + exp(-x)); }
-static double inner(double x) { return 2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x); }
-static double inner_slope(double x) { return 2 * sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x); }
+static double inner(double x) { return 2 * sqrt(2 / PI) * (x + 0.044715 * x * x * x); }
+static double inner_slope(double x) { return 2 * sqrt(2 / PI) * (1 + 3 * 0.044715 * x * x); }
 static double within_logistic(double x) { return x < -200 ? -200 : x > 200 ? 200 : x; }
 FORMULA(gelu_tanh, x > 40 ? x : within(x) * logistic(inner(within(x))))
 FORMULA(gelu_tanh_second, within(x) * inner_slope(within(x)) * logistic(inner(within(x))) * logistic(-inner(within(x))))

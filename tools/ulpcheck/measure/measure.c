@@ -53,17 +53,25 @@ static void compare(const ulp_function *f, float x, float y, ulp_result *result)
     }
 }
 
+// Zeros, infinities, NaN, and the ends of the subnormal and normal numbers.
+static const uint32_t edges[] = {0x00000000, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x00000001, 0x80000001,
+                                 0x007fffff, 0x807fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff, 0x3f800000, 0xbf800000};
+enum { EDGES = sizeof edges / sizeof *edges };
+
 ulp_result ulp_measure(const ulp_function *f, const char *isa, uint64_t first, uint64_t stride) {
-    _Alignas(64) float x[BLOCK], y[BLOCK];
+    _Alignas(64) float x[BLOCK] = {0}, y[BLOCK];
     ulp_result result = {0};
+    memcpy(x, edges, sizeof edges);
+    ulp_evaluate(f, isa, x, y, EDGES);
+    for (size_t i = 0; i < EDGES; i++) compare(f, x[i], y[i], &result);
     for (uint64_t bits = first; bits < UINT64_C(1) << 32;) {
         size_t count = 0;
-        for (; count < BLOCK; count++, bits += stride) {
-            uint32_t word = bits < UINT64_C(1) << 32 ? (uint32_t)bits : 0;
+        for (; count < BLOCK && bits < UINT64_C(1) << 32; count++, bits += stride) {
+            uint32_t word = (uint32_t)bits;
             memcpy(&x[count], &word, sizeof word);
         }
-        ulp_evaluate(f, isa, x, y, BLOCK);
-        for (size_t i = 0; i < BLOCK; i++) compare(f, x[i], y[i], &result);
+        ulp_evaluate(f, isa, x, y, BLOCK);  // past count the floats of the block before
+        for (size_t i = 0; i < count; i++) compare(f, x[i], y[i], &result);
     }
     return result;
 }
@@ -71,7 +79,7 @@ ulp_result ulp_measure(const ulp_function *f, const char *isa, uint64_t first, u
 uint64_t ulp_hash(const ulp_function *f, const char *isa, uint64_t stride) {
     _Alignas(64) float x[BLOCK], y[BLOCK];
     uint64_t hash = 0;
-    for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {
+    for (uint64_t bits = 0; bits < UINT64_C(1) << 32;) {  // the last block wraps round
         for (size_t i = 0; i < BLOCK; i++, bits += stride) {
             uint32_t word = (uint32_t)bits;
             memcpy(&x[i], &word, sizeof word);

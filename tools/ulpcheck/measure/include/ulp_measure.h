@@ -32,7 +32,7 @@ const ulp_function *ulp_functions(size_t *count);
 void ulp_evaluate(const ulp_function *f, const char *isa, const float *x, float *y, size_t count);
 void ulp_evaluate_elementary(int index, const float *x, float *y, size_t count);
 
-// Over the floats whose bits are first, first + stride, …
+// Over zeros, infinities, NaN and the ends of the ranges, then the floats whose bits are first, first + stride, …
 ulp_result ulp_measure(const ulp_function *f, const char *isa, uint64_t first, uint64_t stride);
 
 // A hash of the results over the floats whose bits are 0, stride, …, every NaN counted as the same.
