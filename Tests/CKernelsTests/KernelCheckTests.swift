@@ -1,0 +1,98 @@
+import CKernels
+import KernelChecks
+import Testing
+
+/// Instruction sets of this machine, and every operation.
+private let instructionSets: [String] = {
+    var names: [String] = []
+    while let name = fathom_isa_name(names.count) { names.append(String(cString: name)) }
+    return names
+}()
+
+struct Operation: CustomTestStringConvertible, Sendable {
+    let rawValue: UInt32
+    var testDescription: String { String(cString: fathom_operation_name(fathom_operation(rawValue))) }
+    static let all = (0..<FATHOM_OPERATIONS.rawValue).map(Operation.init)
+}
+
+@Suite struct KernelCheckTests {
+    /// All sizes 0…40 in each dimension and larger ones around every tile edge; products also against the naive loop. See tools/kernelcheck.
+    @Test("Every kernel equals its reference bit for bit on every instruction set", arguments: Operation.all)
+    func equalsReference(operation: Operation) {
+        var options = kernel_check_options(seed: 20, full: false, only_case: Int64(KERNEL_CHECK_EVERY_CASE))
+        let names = (0..<instructionSets.count).map { fathom_isa_name($0) }
+        var results = [kernel_check_result](repeating: kernel_check_result(), count: names.count)
+        let passed = kernel_check(fathom_operation(operation.rawValue), &options, names, names.count, &results)
+        #expect(passed)
+        for i in results.indices where !results[i].passed {
+            let message = withUnsafeBytes(of: results[i].failure) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            Issue.record("\(message)")
+        }
+        for result in results { #expect(result.cases > 6000 || !result.passed) }
+    }
+
+    @Test func everyTableNamesItsSetAndHasEveryKernel() throws {
+        #expect(instructionSets.starts(with: ["reference", "baseline"]))
+        for name in instructionSets {
+            let table = try #require(fathom_kernels_named(name)).pointee
+            #expect(String(cString: table.isa) == name)
+            withUnsafeBytes(of: table.kernels) { bytes in
+                for (k, kernel) in bytes.bindMemory(to: UInt.self).enumerated() {
+                    #expect(kernel != 0, "\(name) has no \(String(cString: fathom_operation_name(fathom_operation(UInt32(k)))))")
+                }
+            }
+        }
+        #expect(fathom_kernels_named("pdp11") == nil)
+        #expect(fathom_isa_name(instructionSets.count) == nil)
+    }
+
+    @Test func aListOfCallsGivesTheSameBitsOnAnyNumberOfThreads() {
+        let rows = 130, inputs = 150, outputs = 140
+        let x = Panels(rows, inputs, in: -1...1, seed: 1), w = Panels(inputs, outputs, in: -1...1, seed: 2), bias = Panels(1, outputs, in: -1...1, seed: 3)
+        func step(threads: Int32) -> [[UInt32]] {
+            let y = Panels(rows, outputs), wt = Panels(outputs, inputs), dx = Panels(rows, inputs), dw = Panels(inputs, outputs)
+            let forward = call(FATHOM_GEMM_FORWARD) {
+                $0.gemm_forward = fathom_gemm_forward_arguments(
+                    rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, x_stride: x.stride, w: w.pointer, w_stride: w.stride,
+                    bias: bias.pointer, activation: FATHOM_TANH, parameter: 0, accumulate: false, z: nil, z_stride: 0, y: y.pointer,
+                    y_stride: y.stride)
+            }
+            let transpose = call(FATHOM_TRANSPOSE) {
+                $0.transpose = fathom_transpose_arguments(
+                    rows: inputs, columns: outputs, m: w.pointer, m_stride: w.stride, t: wt.pointer, t_stride: wt.stride)
+            }
+            let dgrad = call(FATHOM_GEMM_DGRAD) {
+                $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
+                    rows: rows, inputs: inputs, outputs: outputs, dy: y.pointer, dy_stride: y.stride, wt: wt.pointer, wt_stride: wt.stride,
+                    activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer,
+                    dx_stride: dx.stride)
+            }
+            let wgrad = call(FATHOM_GEMM_WGRAD) {
+                $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
+                    rows: rows, inputs: inputs, outputs: outputs, x: dx.pointer, x_stride: dx.stride, dy: y.pointer, dy_stride: y.stride,
+                    accumulate: false, dw: dw.pointer, dw_stride: dw.stride)
+            }
+            run(forward, transpose, dgrad, wgrad, threads: threads)
+            return [y.bits, wt.bits, dx.bits, dw.bits]
+        }
+        let one = step(threads: 1)
+        for threads: Int32 in [2, 3, 5] { #expect(step(threads: threads) == one) }
+    }
+
+    @Test func microBatchesOfConsecutiveRowsGiveTheBitsOfTheWholeBatch() {
+        let rows = 97, inputs = 40, outputs = 33
+        let x = Panels(rows, inputs, in: -1...1, seed: 4), dy = Panels(rows, outputs, in: -1...1, seed: 5)
+        func wgrad(_ parts: [Range<Int>]) -> [UInt32] {
+            let dw = Panels(inputs, outputs)
+            for (i, part) in parts.enumerated() {
+                run(call(FATHOM_GEMM_WGRAD) {
+                    $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
+                        rows: part.count, inputs: inputs, outputs: outputs, x: x.pointer + 16 * part.lowerBound, x_stride: x.stride,
+                        dy: dy.pointer + 16 * part.lowerBound, dy_stride: dy.stride, accumulate: i > 0, dw: dw.pointer, dw_stride: dw.stride)
+                })
+            }
+            return dw.bits
+        }
+        #expect(wgrad([0..<1, 1..<30, 30..<96, 96..<97]) == wgrad([0..<rows]))
+    }
+}
