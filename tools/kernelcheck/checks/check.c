@@ -171,6 +171,8 @@ static bool run_set(run *r, const fathom_kernel_table *table, fathom_grid g, cha
     r->isa = table->isa;
     uint64_t settings = float_settings();
     size_t manner = draw_below(&r->c.random, 8);
+    // the reference has just run in one piece; it is slow, so its pieces are checked in some cases only
+    if (kernel == fathom_kernels_named("reference")->kernels[r->operation] && (manner < 5 || !draw_one_in(&r->c.random, 4))) return true;
     bool threads = table == fathom_kernels() && (g.flops + g.bytes > 100e3 || draw_one_in(&r->c.random, 32));
     if (g.rows && g.panels) {
         if (manner < 5) {

@@ -110,34 +110,36 @@ static float stored(const kernel_case *c, const float *m, size_t stride, size_t 
     return at((const float *)buffer_at(c, m)->initial, stride, row, column);
 }
 
-// φ, and φ′ times a gradient, by the reference's own kernels on one element.
-static float activated(fathom_activation activation, float parameter, float z) {
-    _Alignas(64) float row[16] = {z};
-    fathom_arguments a = {.activation_forward = {1, 1, activation, parameter, row, 16, row, 16}};
-    fathom_kernel *kernel = fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_FORWARD];
-    if (kernel) kernel(&a, (fathom_range){0, 1, 0, 1});
-    return row[0];
+// φ, and φ′ times a gradient, by the reference's own kernels on one row of a panel.
+static void activate(fathom_activation activation, float parameter, const float z[16], float y[16]) {
+    fathom_arguments a = {.activation_forward = {1, 16, activation, parameter, z, 16, y, 16}};
+    fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_FORWARD](&a, (fathom_range){0, 1, 0, 1});
 }
 
-static float pulled_back(fathom_activation activation, float parameter, float saved, float gradient) {
-    _Alignas(64) float row[16] = {gradient}, from[16] = {saved};
-    fathom_arguments a = {.activation_backward = {1, 1, activation, parameter, from, 16, row, 16, row, 16}};
-    fathom_kernel *kernel = fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_BACKWARD];
-    if (kernel) kernel(&a, (fathom_range){0, 1, 0, 1});
-    return row[0];
+static void pull_back(fathom_activation activation, float parameter, const float *saved, float gradient[16]) {
+    fathom_arguments a = {.activation_backward = {1, 16, activation, parameter, saved, 16, gradient, 16, gradient, 16}};
+    fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_BACKWARD](&a, (fathom_range){0, 1, 0, 1});
 }
 
 bool verify_forward(kernel_case *c, char *message, size_t size) {
     const fathom_gemm_forward_arguments *a = &c->call.arguments.gemm_forward;
     operand x = {a->x, a->x_stride, false}, w = {a->w, a->w_stride, true};
+    const float *from = a->z ? a->z : a->y;
+    size_t from_stride = a->z ? a->z_stride : a->y_stride;
     for (size_t r = 0; r < a->rows; r++)
-        for (size_t n = 0; n < a->outputs; n++) {
-            float z = !a->accumulate ? 0 : a->z ? stored(c, a->z, a->z_stride, r, n) : stored(c, a->y, a->y_stride, r, n);
-            z = naive(x, w, r, n, a->inputs, z);
-            if (a->bias) z += a->bias[n];
-            float y = a->activation == FATHOM_IDENTITY ? z : activated(a->activation, a->parameter, z);
-            if (a->z && !equal(z, at(a->z, a->z_stride, r, n))) return differs(message, size, "z", r, n, z, at(a->z, a->z_stride, r, n));
-            if (!equal(y, at(a->y, a->y_stride, r, n))) return differs(message, size, "y", r, n, y, at(a->y, a->y_stride, r, n));
+        for (size_t first = 0; first < a->outputs; first += 16) {
+            _Alignas(64) float z[16] = {0}, y[16];
+            size_t end = first + 16 < a->outputs ? first + 16 : a->outputs;
+            for (size_t n = first; n < end; n++) {
+                z[n - first] = naive(x, w, r, n, a->inputs, a->accumulate ? stored(c, from, from_stride, r, n) : 0);
+                if (a->bias) z[n - first] += a->bias[n];
+            }
+            activate(a->activation, a->parameter, z, y);
+            for (size_t n = first; n < end; n++) {
+                float got_z = a->z ? at(a->z, a->z_stride, r, n) : z[n - first], got_y = at(a->y, a->y_stride, r, n);
+                if (!equal(z[n - first], got_z)) return differs(message, size, "z", r, n, z[n - first], got_z);
+                if (!equal(y[n - first], got_y)) return differs(message, size, "y", r, n, y[n - first], got_y);
+            }
         }
     return true;
 }
@@ -146,10 +148,16 @@ bool verify_dgrad(kernel_case *c, char *message, size_t size) {
     const fathom_gemm_dgrad_arguments *a = &c->call.arguments.gemm_dgrad;
     operand dy = {a->dy, a->dy_stride, false}, wt = {a->wt, a->wt_stride, true};
     for (size_t r = 0; r < a->rows; r++)
-        for (size_t k = 0; k < a->inputs; k++) {
-            float g = naive(dy, wt, r, k, a->outputs, a->accumulate ? stored(c, a->dx, a->dx_stride, r, k) : 0);
-            if (a->activation != FATHOM_IDENTITY) g = pulled_back(a->activation, a->parameter, at(a->saved, a->saved_stride, r, k), g);
-            if (!equal(g, at(a->dx, a->dx_stride, r, k))) return differs(message, size, "dx", r, k, g, at(a->dx, a->dx_stride, r, k));
+        for (size_t first = 0; first < a->inputs; first += 16) {
+            _Alignas(64) float g[16] = {0};
+            size_t end = first + 16 < a->inputs ? first + 16 : a->inputs;
+            for (size_t k = first; k < end; k++)
+                g[k - first] = naive(dy, wt, r, k, a->outputs, a->accumulate ? stored(c, a->dx, a->dx_stride, r, k) : 0);
+            if (a->activation != FATHOM_IDENTITY)
+                pull_back(a->activation, a->parameter, a->saved + a->saved_stride * (first / 16) + 16 * r, g);
+            for (size_t k = first; k < end; k++)
+                if (!equal(g[k - first], at(a->dx, a->dx_stride, r, k)))
+                    return differs(message, size, "dx", r, k, g[k - first], at(a->dx, a->dx_stride, r, k));
         }
     return true;
 }
