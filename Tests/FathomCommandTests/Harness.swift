@@ -75,7 +75,8 @@ final class Running {
         process.executableURL = URL(filePath: fathomBinary)
         process.arguments = arguments
         process.currentDirectoryURL = URL(filePath: folder)
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
+        // A trap must fail a test, not keep it waiting for a backtrace.
+        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, new in new }.merging(environment) { _, new in new }
         process.standardInput = try FileHandle(forReadingFrom: URL(filePath: streams + "/in"))
         process.standardOutput = try FileHandle(forWritingTo: URL(filePath: streams + "/out"))
         process.standardError = try FileHandle(forWritingTo: URL(filePath: streams + "/err"))
