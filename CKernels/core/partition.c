@@ -28,7 +28,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_TRANSPOSE: {
         const fathom_transpose_arguments *t = &a->transpose;
         double n = (double)t->rows * t->columns;
-        return grid(t->rows, FATHOM_PANEL, fathom_panels(t->columns), 0, 8 * n);
+        return grid(t->columns, FATHOM_PANEL, fathom_panels(t->rows), 0, 8 * n);  // of T, so that dgrad finds its panels where they were made
     }
     case FATHOM_BIAS_GRADIENT: {
         const fathom_bias_gradient_arguments *b = &a->bias_gradient;

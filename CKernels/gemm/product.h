@@ -2,7 +2,7 @@
 //
 // Parameters of the include, per instruction set:
 //   TILE_ROWS      rows of the register tile, 1 ... 12
-//   TILE_VECTORS   vectors of sums in registers: a tile of few rows takes 2 or 4 panels, as many as fit
+//   TILE_VECTORS   vectors of sums in registers, at least 4·16/LANES: a tile of few rows takes 2 or 4 panels, as many as fit
 //   DEPTH_BLOCK    steps of k for which a block of B stays in the first-level cache; a multiple of 16
 //   ROW_BLOCK      rows of A whose block stays in the second-level cache
 // Needs simd/vector.h.
@@ -115,7 +115,8 @@ static size_t KERNEL(tile_height)(size_t rows, tile_width width) {
     return even_part(rows, least(TILE_VECTORS / (panels_of(width) * VECTORS), TILE_ROWS), 1);
 }
 
-// The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold, and half a panel for a last one of at most 8 columns.
+// The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold; half a panel for a last one of at
+// most 8 columns.
 static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t panel, size_t end) {
     if (p->columns - 16 * panel <= 8) return HALF_PANEL;
     size_t whole = least(end, (p->columns + 7) / 16) - panel, height = KERNEL(tile_height)(rows, ONE_PANEL);

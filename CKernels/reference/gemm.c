@@ -1,5 +1,5 @@
 // The matrix products of a dense layer, defined: the naive loops, forward beside its gradients. Each kernel covers the range it is
-// given: rows and panels of its result, but for the transpose, whose range is of the source (core/partition.c).
+// given: rows and panels of its result.
 #include "reference.h"
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -59,9 +59,8 @@ void fathom_gemm_wgrad_reference(const fathom_arguments *arguments, fathom_range
 
 void fathom_transpose_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_transpose_arguments *a = &arguments->transpose;
-    size_t padded_rows = FATHOM_PANEL * fathom_panels(range.row_end);
-    for (size_t c = first_column(range); c < end_column(range, a->columns); c++)
-        for (size_t r = range.row_begin; r < padded_rows; r++)
+    for (size_t c = range.row_begin; c < range.row_end; c++)
+        for (size_t r = first_column(range); r < FATHOM_PANEL * range.panel_end; r++)
             *fathom_at(a->t, a->t_stride, c, r) = r < a->rows ? *fathom_at(a->m, a->m_stride, r, c) : 0;
 }
 
