@@ -24,7 +24,7 @@ INLINE vf gated_slope(vf z, vf tail_slope) { return vf_select(z < 0, tail_slope,
 INLINE vf logistic_tail_slope(vf w, vf w_low, vf r, vi n) {
     vf_logistic_parts l = vf_logistic(r, n);
     vf d = l.first + l.second, s = 1 / d, s_error = vf_fma(-s, (l.first - d) + l.second, vf_fma(-s, d, vf_set(1)));
-    vf rest = 1 - w, rest_low = 1 - (rest + w), bend = vf_fma(w, l.power * s, rest_low - w_low);
+    vf h = l.power * s, rest = 1 - w, rest_low = (1 - rest) - w, bend = vf_fma(w, h, vf_fma(w_low, h, rest_low - w_low));
     vf product = s * rest, low = vf_fma(s, bend, vf_fma(s, rest, -product));
     return (product + vf_fma(product, s_error, low)) * l.power * l.rest;
 }

@@ -5,12 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A function of one float32, with the truth in float64. An error is counted in units in the last place of the sum of the absolute values of
-// the formula's terms, which for a function without roots of cancelling terms is the value itself; below 2^−126 a unit is 2^−149.
+// A function of one float32, with the truth in float64. An error is counted in units in the last place of *terms, the sum of the absolute values
+// of the formula's terms, which for a function without roots of cancelling terms is the value itself; below 2^−126 a unit is 2^−149.
 typedef struct ulp_function {
     const char *name;  // "gelu", "gelu'" for the derivative
-    double (*truth)(double x, double parameter);
-    double (*terms)(double x, double parameter);  // NULL: |truth|
+    double (*truth)(double x, double parameter, double *terms);
     double low, high;   // the inputs that can occur
     int kind;           // a fathom_activation, or, for one of simd/math.h, an index of its own
     enum { ULP_FORWARD, ULP_SLOPE, ULP_ELEMENTARY } pass;
