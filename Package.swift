@@ -17,6 +17,9 @@ let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-ffp-contract=off", "-fno-m
 let openMP: [LinkerSetting] = [.linkedLibrary(onDebian ? "omp5" : "omp")]
     + (homebrew.map { [.unsafeFlags(["-L\($0)/lib"], .when(platforms: [.macOS]))] } ?? [])
 
+// Where little is unsafe, what is says so. Not in the core and the data readers: nearly every line of a plan or a parser's loop would.
+let checked: [SwiftSetting] = [.strictMemorySafety()]
+
 // An embedder who asks for no traits, `traits: []`, does not even fetch these two.
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"]))
 let yams = Target.Dependency.product(name: "Yams", package: "Yams", condition: .when(traits: ["Tools"]))
@@ -45,8 +48,9 @@ let package = Package(
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "FathomData", dependencies: ["Fathom", "CZlib"], exclude: ["Resources/README.md", "Resources/digits.py"],
                 resources: [.embedInCode("Resources/digits.idx.gz")]),
-        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", "CZlib", yams]),
-        .executableTarget(name: "FathomCommand", dependencies: ["Fathom", "FathomData", "FathomFormats", argumentParser]),
+        .target(name: "FathomFormats", dependencies: ["Fathom", "FathomData", "CZlib", yams], swiftSettings: checked),
+        .executableTarget(name: "FathomCommand", dependencies: ["Fathom", "FathomData", "FathomFormats", argumentParser],
+                swiftSettings: checked),
         .executableTarget(name: "FathomProfiler", dependencies: ["Fathom", "CKernels", argumentParser], path: "tools/profiler"),
         .target(name: "KernelChecks", dependencies: ["CKernels"], path: "tools/kernelcheck/checks", cSettings: kernelFlags,
                 linkerSettings: [.linkedLibrary("m")]),

@@ -65,7 +65,7 @@ struct Predict: ParsableCommand {
     /// A new file, or all of an old one, at once; what is no file, such as a pipe or /dev/null, is written to and not replaced.
     private static func write(_ table: String, to path: String) throws {
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else {
+        guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else {
             return try writeAtomically(Data(table.utf8), to: URL(filePath: path))
         }
         guard status.st_mode & S_IFMT != S_IFDIR else { throw FathomError.cannotCreate("\(path) is a folder; --output names a file") }

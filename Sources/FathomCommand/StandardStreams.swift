@@ -11,7 +11,7 @@ enum StandardStreams {
     static func result(_ text: String) throws {
         guard let failure = write(text, to: STDOUT_FILENO) else { return }
         if failure == EPIPE { throw OutputClosed() }
-        throw FathomError.inputOutput("standard output: \(String(cString: strerror(failure)))")
+        throw FathomError.inputOutput(unsafe "standard output: \(String(cString: strerror(failure)))")
     }
 
     /// What goes to standard error is lost silently where it cannot be written: there is nowhere to say so.
@@ -29,7 +29,7 @@ enum StandardStreams {
         return text.withUTF8 { bytes in
             var written = 0
             while written < bytes.count, let start = bytes.baseAddress {
-                let count = Foundation.write(descriptor, start + written, bytes.count - written)
+                let count = unsafe Foundation.write(descriptor, start + written, bytes.count - written)
                 if count < 0 && errno != EINTR && errno != EAGAIN { return errno }
                 written += max(0, count)
             }

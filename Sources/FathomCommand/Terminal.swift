@@ -15,7 +15,7 @@ struct Terminal: Sendable, Equatable {
     /// Columns of the terminal behind `descriptor`, asked anew each time since windows change; nil where it is none.
     static func width(of descriptor: Int32 = STDERR_FILENO) -> Int? {
         var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        guard unsafe ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
         return Int(size.ws_col)
     }
 }

@@ -9,9 +9,9 @@ public final class History {
 
     private init(path: String, flags: Int32) throws {
         self.path = path
-        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0o666)
+        descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | flags, 0o666)
         guard descriptor >= 0 else {
-            let reason = String(cString: strerror(errno))
+            let reason = unsafe String(cString: strerror(errno))
             throw errno == ENOSPC ? FathomError.inputOutput("\(path): \(reason)") : FathomError.cannotCreate("\(path): \(reason)")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
@@ -49,12 +49,12 @@ public final class History {
         let start = lseek(descriptor, 0, SEEK_CUR)
         var written = 0
         while written < pending.count {
-            let count = pending.withUnsafeBytes { bytes in
-                write(descriptor, bytes.baseAddress.map { $0 + written }, bytes.count - written)
+            let count = unsafe pending.withUnsafeBytes { bytes in
+                unsafe write(descriptor, bytes.baseAddress.map { unsafe $0 + written }, bytes.count - written)
             }
             if count < 0 {
                 if errno == EINTR { continue }
-                let reason = String(cString: strerror(errno))
+                let reason = unsafe String(cString: strerror(errno))
                 try? cut(to: Int(start))
                 throw FathomError.inputOutput("\(path): \(reason)")
             }
@@ -67,13 +67,13 @@ public final class History {
     public func synchronize() throws {
         try flush()
         guard fsync(descriptor) == 0 || errno == EINVAL else {
-            throw FathomError.inputOutput("\(path): \(String(cString: strerror(errno)))")
+            throw FathomError.inputOutput(unsafe "\(path): \(String(cString: strerror(errno)))")
         }
     }
 
     private func cut(to length: Int) throws {
         guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, off_t(length), SEEK_SET) >= 0 else {
-            throw FathomError.inputOutput("\(path): \(String(cString: strerror(errno)))")
+            throw FathomError.inputOutput(unsafe "\(path): \(String(cString: strerror(errno)))")
         }
     }
 

@@ -25,7 +25,7 @@ public struct RunFolder: Sendable, Equatable {
     public init(existing path: String) throws {
         self.init(path: path)
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             throw FathomError.noSuchInput("there is no run '\(path)'")
         }
         guard isDirectory.boolValue else {
@@ -39,7 +39,7 @@ public struct RunFolder: Sendable, Equatable {
     /// Whether `path` is a folder; what is in it decides whether it is a run.
     public static func isFolder(_ path: String) -> Bool {
         var isDirectory: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+        return unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
     }
 
     /// Makes the next free of `parent/name-1`, `parent/name-2`, …; two trainings that start at once get one each, since mkdir fails for the second.
@@ -48,7 +48,7 @@ public struct RunFolder: Sendable, Equatable {
         let stem = parent + "/" + (plain.isEmpty || plain.hasPrefix(".") ? "run" + plain : plain)
         try Self.makeFolders(parent)
         var number = 1
-        while mkdir("\(stem)-\(number)", 0o777) != 0 {
+        while unsafe mkdir("\(stem)-\(number)", 0o777) != 0 {
             guard errno == EEXIST else { throw Self.cannotCreate("\(stem)-\(number)", errno) }
             number += 1
         }
@@ -61,7 +61,7 @@ public struct RunFolder: Sendable, Equatable {
         guard !path.isEmpty else { throw FathomError.cannotCreate("--output must name a folder") }
         self.init(path: path)
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             try Self.makeFolders(self.path)
             return
         }
@@ -86,22 +86,22 @@ public struct RunFolder: Sendable, Equatable {
     /// What a kill may have left of files that were being written.
     public func removeTemporaries() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(".") && name.hasSuffix(".tmp") {
-            unlink("\(path)/\(name)")
+            unsafe unlink("\(path)/\(name)")
         }
     }
 
     /// mkdir -p.
     private static func makeFolders(_ path: String) throws {
-        guard !isFolder(path), mkdir(path, 0o777) != 0, errno != EEXIST || !isFolder(path) else { return }
+        guard !isFolder(path), unsafe mkdir(path, 0o777) != 0, errno != EEXIST || !isFolder(path) else { return }
         let reason = errno
         let parent = (path as NSString).deletingLastPathComponent
         guard reason == ENOENT, !parent.isEmpty, parent != path, !isFolder(parent) else { throw cannotCreate(path, reason) }
         try makeFolders(parent)
-        guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotCreate(path, errno) }
+        guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotCreate(path, errno) }
     }
 
     private static func cannotCreate(_ path: String, _ code: Int32) -> FathomError {
-        let reason = String(cString: strerror(code))
+        let reason = unsafe String(cString: strerror(code))
         return code == ENOSPC
             ? .inputOutput("the run folder '\(path)' cannot be made: \(reason)")
             : .cannotCreate("the run folder '\(path)' cannot be made: \(code == EEXIST ? "a file of that name is in the way" : reason)")

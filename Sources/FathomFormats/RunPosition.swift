@@ -75,10 +75,10 @@ public struct Fingerprint: Sendable, Equatable {
 
     /// zlib counts in 32 bits, so the bytes go to it in pieces.
     private static func add<Element>(_ values: [Element], to sum: inout UInt) {
-        values.withUnsafeBytes { bytes in
+        unsafe values.withUnsafeBytes { bytes in
             for start in stride(from: 0, to: bytes.count, by: 1 << 30) {
-                let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 1 << 30, bytes.count)])
-                sum = crc32(sum, piece.bindMemory(to: UInt8.self).baseAddress, UInt32(piece.count))
+                let piece = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 1 << 30, bytes.count)])
+                sum = unsafe crc32(sum, piece.bindMemory(to: UInt8.self).baseAddress, UInt32(piece.count))
             }
         }
     }

@@ -32,7 +32,7 @@ public struct Settings: Sendable {
     /// - Throws: `noSuchInput` where it cannot be read, `invalid` with file and line where it is not a recipe.
     public init(contentsOf path: String) throws {
         var isDirectory: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+        guard unsafe FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
             throw FathomError.noSuchInput("there is no recipe '\(path)'")
         }
         guard !isDirectory.boolValue else {
