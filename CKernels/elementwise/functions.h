@@ -69,42 +69,42 @@ INLINE vf gelu_tanh_slope(vf z) {
     return gated_slope(z, logistic_tail_slope(w, w_low, r, n));
 }
 
-// Q(t) = y·(1 + f)·2ⁿ for 0 ≤ t ≤ 15, f returned: ½ erfc(t/√2), the normal distribution's upper tail. With y = ½A/(t + A) and v = t·y,
-//   Q(t) = y·exp(−t²/2 − v + v·p(v)),    p a polynomial that stays within ±0.12, absolute error of v·p(v) 2^−28 (fitted to t = 14.5;
-// beyond, both φ(t) and Q(t) only have to round to zero).
+// Q(t) = y·e^(r + r_low)·2ⁿ for 0 ≤ t ≤ 15: ½ erfc(t/√2), the normal distribution's upper tail. With y = ½A/(t + A) and v = t·y,
+//   Q(t) = y·exp(−t²/2 − v + v·p(v)),    p a polynomial in v − ¾, within ±0.12; absolute error of v·p(v) 2^−28 (fitted up to t = 14.5:
+// beyond, φ(t) and Q(t) only have to round to zero).
 // What is lost in rounding t², t + A, y and v goes into the exponent; its derivative by ln y there is −(1 − v) to one digit.
-typedef struct normal_tail { vf y, v, v_low, f; vi n; } normal_tail;
+typedef struct normal_tail { vf y, v, v_low, r, r_low; vi n; } normal_tail;
 INLINE normal_tail normal_tail_of(vf t) {
-    static const float c[] = {-0.0624356195f, 0.0179033261f, 0.081185244f, 0.00989707187f, -0.0122303786f, -0.00151630316f,
-                              -0.00479219342f, 0.00706799421f, -0.00293118367f, 0.000416749215f};
+    static const float c[] = {-0.00356729398f, 0.132572666f, 0.0556530505f, -0.0302070305f, -0.00644747401f, 0.00777450763f,
+                              0.000917485158f, -0.00207917951f, -0.000118866294f, 0.000416696101f};
     const float A = 3.75f;
     vf d = t + A, y = 0.5f * A / d, y_error = vf_fma(y, t - (d - A), vf_fma(y, d, vf_set(-0.5f * A)));
-    vf v = t * y, v_low = vf_fma(t, y, -v), bend = v * vf_polynomial(v, c, 9);
+    vf v = t * y, v_low = vf_fma(t, y, -v), bend = v * vf_polynomial(v - 0.75f, c, 9);
     vf square = t * t, square_low = vf_fma(t, t, -square), x = square * -0.5f;
     vi n;
     vf whole = vf_exp_whole((x - v) + bend, &n);
     vf low = vf_fma(square_low, vf_set(-0.5f), vf_fma(y_error, vf_fma(v, vf_set(0.72f / (0.5f * A)), vf_set(-0.95f / (0.5f * A))), -v_low));
-    vf r = (vf_fma(whole, vf_set(-LN_2), x) - v) + (bend + vf_fma(whole, vf_set(-LN_2_LOW), low));
-    return (normal_tail){y, v, v_low, vf_expm1_reduced(r), n};
+    vf head = vf_fma(whole, vf_set(-LN_2), x) - v, rest = bend + vf_fma(whole, vf_set(-LN_2_LOW), low), r = head + rest;
+    return (normal_tail){y, v, v_low, r, rest - (r - head), n};
 }
 
 // t·exp(−t²/2)/√(2π) for 0 ≤ t ≤ 15. What 0.398942292 lacks of 1/√(2π) goes into the exponent.
 INLINE vf gaussian_moment(vf t) {
     vi n;
-    vf square = t * t, low = vf_fma(vf_fma(t, t, -square), vf_set(-0.5f), vf_set(-2.84130573e-08f));
-    vf f = vf_expm1_reduced(vf_exp_reduce_sum(square * -0.5f, low, &n));
+    vf square = t * t, low = vf_fma(vf_fma(t, t, -square), vf_set(-0.5f), vf_set(-2.84130573e-08f)), whole = vf_exp_whole(square * -0.5f, &n);
+    vf head = vf_fma(whole, vf_set(-LN_2), square * -0.5f), rest = vf_fma(whole, vf_set(-LN_2_LOW), low), r = head + rest;
     vf product = t * 0.398942292f, product_low = vf_fma(t, vf_set(0.398942292f), -product);
-    return vf_scale(product + vf_fma(product, f, product_low), n);
+    return vf_scale(vf_times_exp(product, product_low, r, rest - (r - head)), n);
 }
 
 INLINE vf gelu(vf z) {
     normal_tail q = normal_tail_of(vf_at_most(vf_abs(z), 15));
-    return gated(z, vf_scale(q.v + vf_fma(q.v, q.f, q.v_low), q.n));
+    return gated(z, vf_scale(vf_times_exp(q.v, q.v_low, q.r, q.r_low), q.n));
 }
 INLINE vf gelu_slope(vf z) {
     vf t = vf_at_most(vf_abs(z), 15);
     normal_tail q = normal_tail_of(t);
-    return gated_slope(z, vf_scale(vf_fma(q.y, q.f, q.y), q.n) - gaussian_moment(t));
+    return gated_slope(z, vf_scale(vf_fma(q.y, vf_expm1_reduced(q.r), q.y), q.n) - gaussian_moment(t));
 }
 
 INLINE vf softplus(vf z) { return vf_at_least(z, 0) + vf_log1p(vf_exp(-vf_abs(z))); }

@@ -72,12 +72,13 @@ if __name__ == "__main__":
 
     a, top = 3.75, 14.5
 
-    def bend(v):
-        v = max(v, mp.mpf("1e-12"))
+    def bend(s):
+        v = max(s + mp.mpf(3) / 4, mp.mpf("1e-12"))
         t = a * v / (a / 2 - v)
         return (mp.log((t + a) / a * mp.erfc(t / mp.sqrt(2))) + t * t / 2) / v + 1
 
-    polynomial("normal tail: ln(Q(t)·exp(t²/2)/y)/v + 1 in v = t·y, y = ½a/(t + a), a = 3.75", bend, lambda v: v, 0.0, a / 2 * top / (top + a), 9)
+    polynomial("normal tail: ln(Q(t)·exp(t²/2)/y)/v + 1 in s = v − ¾, v = t·y, y = ½a/(t + a), a = 3.75", bend, lambda s: s + 0.75,
+               -0.75, a / 2 * top / (top + a) - 0.75, 9)
     polynomial("(sin(πx/2)/x − π/2)/x² in x²", lambda v: (mp.sin(mp.pi / 2 * mp.sqrt(v)) / mp.sqrt(v) - mp.pi / 2) / v,
                lambda v: v / 1.41, 1e-12, 0.25, 3)
     polynomial("(cos(πx/2) − 1)/x² in x²", lambda v: (mp.cos(mp.pi / 2 * mp.sqrt(v)) - 1) / v, lambda v: v, 1e-12, 0.25, 3)
