@@ -4,7 +4,8 @@ set -euo pipefail
 unset CDPATH
 root=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
-say() { printf '%s\n' "$*"; }
+# Each argument on a line of its own.
+say() { printf '%s\n' "$@"; }
 
 refuse() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -44,7 +45,7 @@ quietly() {
     mkdir -p "$(dirname -- "$log")"
     "$@" 2>&1 </dev/null | tee "$log" | show_latest_line || status=$?
     if [ "$status" -ne 0 ]; then
-        say "$* failed; the end of its output:"
+        say "'$*' failed; the end of its output:"
         show_end "$log"
     fi
     return "$status"

@@ -8,7 +8,7 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "predict",
         abstract: "Predict the targets of new rows.",
-        usage: "fathom predict RUN|MODEL --data FILE|- [--output FILE] [--threads N]",
+        usage: "fathom predict RUN|MODEL --data FILE|- [--output FILE] [--logits] [--threads N]",
         discussion: """
             Columns are found by their names in the header, in any order; the target's may be there or not. Standardization is the model's own.
 
@@ -19,6 +19,7 @@ struct Predict: ParsableCommand {
     @Argument(help: "A run folder, or a model file.") var model: String
     @Option(parsing: .unconditional, help: "A table or set as for training; - reads a CSV from standard input.") var data: String
     @Option(parsing: .unconditional, help: "Where the CSV goes (default: standard output).") var output: String?
+    @Flag(help: "For classes, a 'logit_…' for each too: what the network gives before softmax or sigmoid.") var logits = false
     @Option(parsing: .unconditional, help: RecipeOptions.help(.threads)) var threads: String?
 
     func validate() throws { try refuseFlagsAsValues([("data", data), ("output", output), ("threads", threads)]) }
@@ -27,17 +28,23 @@ struct Predict: ParsableCommand {
         try Kernels.checkOverride()
         let threads = try threadCount(threads)
         let trained = try TrainedModel(model)
+        guard !logits || trained.model.details.classes != nil else {
+            throw FathomError.invalid("--logits is for models of classes; \(model) predicts numbers")
+        }
         let samples = try trained.read(data, labels: .ignored)
-        let table = try trained.model.details.classes.map { try Self.classes(trained.model, names: $0, samples, threads) }
+        let table = try trained.model.details.classes.map { try Self.classes(trained.model, names: $0, samples, logits: logits, threads) }
             ?? Self.numbers(trained.model, samples, threads)
         guard let output, output != "-" else { return try StandardStreams.result(table) }
         try Self.write(table, to: output)
     }
 
-    private static func classes(_ model: Model, names: [String], _ samples: Samples, _ threads: Int?) throws -> String {
+    private static func classes(_ model: Model, names: [String], _ samples: Samples, logits: Bool, _ threads: Int?) throws -> String {
         let probabilities = try model.probabilities(samples, threads: threads)
         let predicted = try model.predictClasses(samples, threads: threads)
-        var table = (["prediction"] + names.map { "probability_\($0)" }).map(csvField).joined(separator: ",") + "\n"
+        let logits = logits ? try model.predict(samples, threads: threads) : nil
+        var header = ["prediction"] + names.map { "probability_\($0)" }
+        if logits != nil { header += model.outputs == 1 ? ["logit"] : names.map { "logit_\($0)" } }
+        var table = header.map(csvField).joined(separator: ",") + "\n"
         let fields = names.map(csvField)
         for row in 0..<samples.count {
             table += fields[predicted[row]]
@@ -46,6 +53,7 @@ struct Predict: ParsableCommand {
                 if model.outputs == 1 && names.count == 2 { table += ",\(1 - probability)" }
                 table += ",\(probability)"
             }
+            for logit in logits?[row * model.outputs..<(row + 1) * model.outputs] ?? [] { table += ",\(logit)" }
             table += "\n"
         }
         return table
