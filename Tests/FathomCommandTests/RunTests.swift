@@ -145,7 +145,7 @@ struct RunTests {
     func together() throws {
         let workshop = try Workshop()
         let both = try (0..<2).map { _ in try workshop.start(["train"] + digits + ["--epochs", "30"]) }
-        while both.contains(where: { $0.process.isRunning }) && !workshop.contents.contains("runs/digits-1/history.jsonl") { usleep(1_000) }
+        while both.contains(where: { $0.process.isRunning }) && !workshop.contents.contains("runs/digits-1/recipe.yaml") { usleep(1_000) }
         let refused = try workshop.fathom("resume", "runs/digits-1")
         #expect(refused.status == 73 && refused.errors.contains("another fathom"), "\(refused.errors)")
         #expect(both.map { $0.wait().status } == [0, 0])
