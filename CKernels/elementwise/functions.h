@@ -7,8 +7,15 @@ INLINE vf relu(vf z) { return vf_at_least(z, 0) + 0.0f; }  // the addition makes
 INLINE vf leaky_relu(vf z, float slope) { return vf_select(z > 0, z, slope * z); }
 INLINE vf leaky_relu_slope(vf y, float slope) { return vf_select(y > 0, vf_set(1), vf_select(y != y, y, vf_set(slope))); }
 
-// scale·z where z > 0, else alpha·(e^z − 1): elu with scale 1; selu, whose alpha is its λα, with λ (Klambauer et al. 2017).
-INLINE vf elu(vf z, float scale, float alpha) { return vf_select(z > 0, scale * z, alpha * vf_expm1(vf_at_most(z, 0))); }
+// scale·z where z > 0, else alpha·(e^z − 1): elu with scale 1; selu, whose alpha is its λα, with λ (Klambauer et al. 2017). With e^z = 2ⁿ·e^r the
+// latter is alpha·(2ⁿ − 1), whose error is carried, + alpha·2ⁿ·(r + (e^r − 1 − r)): hardly more than the last rounding, whatever alpha.
+INLINE vf elu(vf z, float scale, float alpha) {
+    vi n;
+    vf r = vf_exp_reduce(vf_at_most(vf_at_least(z, -20), 0), &n), power = vf_power_of_two(n), less = power - 1, scaled = power * alpha;
+    vf head = less * alpha, head_low = vf_fma(less, vf_set(alpha), -head);
+    vf negative = head + vf_fma(scaled, r, vf_fma(scaled, r * r * vf_exp_bend(r), head_low));
+    return vf_select(z > 0, scale * z, negative);
+}
 INLINE vf elu_slope(vf y, float scale, float alpha) { return vf_select(y > 0, vf_set(scale), y + alpha); }
 #define SELU_LAMBDA 1.05070102f
 #define SELU_LAMBDA_ALPHA 1.75809932f
