@@ -89,12 +89,12 @@ enum Main {
         let named = arguments.first { !$0.hasPrefix("-") }
         let command = named.flatMap { commands.contains($0) ? $0 : nil }
         var sentence = message.split(separator: "\n").joined(separator: " ")
-        if let unknown = quoted(in: message, after: "Unknown option '") {
+        if command == nil, let named, arguments.first == named {
+            sentence = "there is no command '\(named)'; the commands are \(commands.joined(separator: ", "))"
+        } else if let unknown = quoted(in: message, after: "Unknown option '") {
             let key = command == "train" ? RecipeKey.suggestion(for: unknown) : nil
             let suggestion = key.map { "--" + $0.rawValue } ?? quoted(in: message, after: "Did you mean '")
             sentence = "unknown option '\(unknown)'" + (suggestion.map { "; did you mean '\($0)'?" } ?? "")
-        } else if command == nil, let named {
-            sentence = "there is no command '\(named)'; the commands are \(commands.joined(separator: ", "))"
         }
         let end = sentence.hasSuffix("?") || sentence.hasSuffix(".") ? "" : ";"
         return "\(sentence)\(end) fathom \(command.map { $0 + " " } ?? "")--help lists what there is"
