@@ -89,7 +89,7 @@ private let flagCases: [BadInput] = [
     usage("a flag without its value", "train", "--data", "digits", "--epochs", says: "--epochs"),
     usage("a flag in place of a value", "train", "--data", "digits", "--output", "--json", says: "--output", "--json"),
     usage("an unknown command", "trian", says: "no command 'trian'"),
-    usage("an unknown command with flags", "trian --data digits", says: "no command 'trian'"),
+    usage("an unknown command with flags", "trian", "--data", "digits", says: "no command 'trian'"),
     usage("an argument too many", "train", "a.yaml", "b.yaml", says: "b.yaml"),
     usage("nothing to train on", "train", says: "--data"),
     usage("nothing to resume", "resume", says: "run"),
