@@ -2,7 +2,8 @@
 //
 // A step is a flat list of calls. A call names an operation and holds its arguments; `fathom_run` walks the list with a
 // team of threads, one barrier between calls. Nothing here allocates, does I/O, or keeps state beyond the table of
-// kernels chosen once for the processor. Sizes are in elements, memory is the caller's, 64-byte aligned.
+// kernels chosen once for the processor. Sizes are in elements. Memory is the caller's, 64-byte aligned, but for row-major data,
+// orders and classes of data sets, which need the alignment of their elements alone.
 //
 // Matrices are in 16-column panels, [ceil(columns/16)][rows][16] floats: element (r, c) is at
 // stride·(c/16) + 16·r + c%16, where the stride, at least 16·rows and a multiple of 16, is the distance between panels in floats.
