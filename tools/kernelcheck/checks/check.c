@@ -242,7 +242,7 @@ bool kernel_check(fathom_operation operation, const kernel_check_options *option
     running = r;
     bool one = options->only_case != KERNEL_CHECK_EVERY_CASE;
     size_t begin = one ? (size_t)options->only_case : 0, end = one ? begin + 1 : options->full ? entry->full : entry->quick;
-    for (size_t index = begin; index < end && standing; index++) {
+    for (size_t index = begin; index < end && standing; index += options->every) {
         start_case(r, index);
         fathom_grid g = fathom_grid_of(&r->c.call);
         generator parts = r->c.random;

@@ -1,4 +1,5 @@
 // kernelcheck: checks every kernel against its plain-C reference on every instruction set of this machine, and times it.
+#define _DEFAULT_SOURCE  // sysconf under -std=c11
 #include "kernel_checks.h"
 
 #include <errno.h>
@@ -7,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char usage[] =
-    "usage: kernelcheck [--isa NAME …] [--kernel NAME …] [--seed N] [--quick|--full] [--time] [--list]\n"
+    "usage: kernelcheck [--isa NAME …] [--kernel NAME …] [--seed N] [--quick|--full] [--every N]\n"
+    "                   [--time] [--list]\n"
     "\n"
     "Checks kernels against their plain-C reference, bit for bit, on every instruction set that this processor can run.\n"
     "\n"
@@ -18,6 +21,7 @@ static const char usage[] =
     "  --seed N        seed of the cases (default: the time; it is printed)\n"
     "  --quick         all small sizes and a few hundred large ones (default)\n"
     "  --full          thousands of large ones too\n"
+    "  --every N       each N-th of these cases, where time is short (default: 1)\n"
     "  --case N        the N-th case alone, as a failure's report says\n"
     "  --time          the speed of each kernel on one thread, and how many times faster than the reference it is\n"
     "  --list          names of instruction sets and operations\n";
@@ -74,10 +78,11 @@ static void add_kernel(settings *s, const char *name) {
 }
 
 static settings parse(int count, char **arguments) {
-    settings s = {.check = {.seed = (uint64_t)time(NULL), .only_case = KERNEL_CHECK_EVERY_CASE}};
+    settings s = {.check = {.seed = (uint64_t)time(NULL), .only_case = KERNEL_CHECK_EVERY_CASE, .every = 1}};
     for (int i = 1; i < count; i++) {
         const char *option = arguments[i];
-        bool takes_value = !strcmp(option, "--isa") || !strcmp(option, "--kernel") || !strcmp(option, "--seed") || !strcmp(option, "--case");
+        bool takes_value = !strcmp(option, "--isa") || !strcmp(option, "--kernel") || !strcmp(option, "--seed") || !strcmp(option, "--every") ||
+                           !strcmp(option, "--case");
         if (takes_value && i + 1 == count) {
             fprintf(stderr, "kernelcheck: %s needs a value\n", option);
             exit(64);
@@ -86,6 +91,7 @@ static settings parse(int count, char **arguments) {
         if (!strcmp(option, "--isa")) add_isa(&s, value);
         else if (!strcmp(option, "--kernel")) add_kernel(&s, value);
         else if (!strcmp(option, "--seed")) s.check.seed = number(option, value);
+        else if (!strcmp(option, "--every")) s.check.every = number(option, value);
         else if (!strcmp(option, "--case")) s.check.only_case = (long long)number(option, value);
         else if (!strcmp(option, "--quick")) s.check.full = false;
         else if (!strcmp(option, "--full")) s.check.full = true;
@@ -96,6 +102,7 @@ static settings parse(int count, char **arguments) {
             exit(0);
         } else refuse("unknown option", option);
     }
+    if (s.check.every == 0) refuse("--every takes a number from 1, not", "0");
     if (!s.isa_count)
         while (s.isa_count < SETS && fathom_isa_name(s.isa_count)) {
             s.isas[s.isa_count] = fathom_isa_name(s.isa_count);
@@ -155,8 +162,8 @@ static size_t check(const settings *s) {
     static work w = {.lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER};
     w.s = s;
     pthread_t threads[64];
-    int count = 0, wanted = fathom_threads_available() < 64 ? fathom_threads_available() : 64;
-    while (count < wanted && pthread_create(&threads[count], NULL, worker, &w) == 0) count++;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN), count = 0;
+    while (count < processors && count < 64 && pthread_create(&threads[count], NULL, worker, &w) == 0) count++;
     if (count == 0) worker(&w);
     size_t failures = 0;
     for (int k = 0; k < FATHOM_OPERATIONS; k++) {
@@ -165,7 +172,7 @@ static size_t check(const settings *s) {
         pthread_mutex_unlock(&w.lock);
         if (s->wanted[k]) failures += report(s, (fathom_operation)k, w.results[k]);
     }
-    for (int i = 0; i < count; i++) pthread_join(threads[i], NULL);
+    for (long i = 0; i < count; i++) pthread_join(threads[i], NULL);
     return failures;
 }
 

@@ -11,6 +11,7 @@ typedef struct kernel_check_options {
     uint64_t seed;
     bool full;           // every case; else the quick selection: all small sizes, fewer large ones
     long long only_case;  // this case alone, or KERNEL_CHECK_EVERY_CASE
+    size_t every;         // each so many cases one is checked; 1: all
 } kernel_check_options;
 
 // What became of one operation on one instruction set. `failure` is empty where it passed; else it tells operation, set, sizes, flags,
