@@ -12,7 +12,12 @@ struct Plan {
     /// The class of the largest output of each row, in evaluation.
     let predictedClasses: UnsafeMutablePointer<Int32>
     let targets: TargetBuffers
-    let memory: Memory
+    /// Of the buffers.
+    let byteCount: Int
+    /// Where the buffers lie; nil in a plan that only measures.
+    let memory: Memory?
+    /// What it was made from, with the scaling that its gathers point to.
+    let blueprint: Blueprint
 
     /// Everything a plan is made from.
     struct Blueprint {
@@ -34,7 +39,9 @@ struct Plan {
         var inputScaling: ColumnScaling?
         var targetScaling: ColumnScaling?
     }
+}
 
+extension Plan {
     /// - Parameters:
     ///   - lossMean: where the mean loss of the batch goes.
     ///   - tail: the calls that follow the backward pass.
@@ -42,26 +49,11 @@ struct Plan {
         _ blueprint: Blueprint, rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>? = nil,
         lossMean: UnsafeMutablePointer<Double>? = nil, tail: [Call] = []
     ) throws {
-        func build(_ memory: Memory?) -> Parts {
+        func build(_ memory: Memory?) -> Plan {
             blueprint.build(rows: rows, parameters: parameters, gradients: gradients ?? parameters, lossMean: lossMean, memory: memory)
         }
-        memory = try Memory(byteCount: build(nil).byteCount)
-        let parts = build(memory)
-        calls = parts.calls + tail
-        self.rows = rows
-        output = parts.output
-        rowLoss = parts.rowLoss
-        predictedClasses = parts.predictedClasses
-        targets = parts.targets
-    }
-
-    struct Parts {
-        let calls: [Call]
-        let byteCount: Int
-        let output: Panels
-        let rowLoss: UnsafeMutablePointer<Double>
-        let predictedClasses: UnsafeMutablePointer<Int32>
-        let targets: TargetBuffers
+        self = build(try Memory(byteCount: build(nil).byteCount))
+        calls += tail
     }
 }
 
@@ -75,7 +67,7 @@ extension Plan.Blueprint {
 
     fileprivate func build(
         rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, lossMean: UnsafeMutablePointer<Double>?, memory: Memory?
-    ) -> Plan.Parts {
+    ) -> Plan {
         let layers = network.layers.map(\.planned), widths = layout.widths
         let training = purpose == .training
         // The first layer has no input gradient to make.
@@ -105,9 +97,9 @@ extension Plan.Blueprint {
             let binary = loss == .binaryCrossEntropy
             plan.append(binary ? .activationForward(.sigmoid, z: output.values, y: answer) : .softmax(y: output.values, p: answer))
         }
-        return Plan.Parts(
-            calls: plan.calls, byteCount: plan.reservation.byteCount, output: answer, rowLoss: rowLoss, predictedClasses: predictedClasses,
-            targets: targets)
+        return Plan(
+            calls: plan.calls, rows: rows, output: answer, rowLoss: rowLoss, predictedClasses: predictedClasses, targets: targets,
+            byteCount: plan.reservation.byteCount, memory: memory, blueprint: self)
     }
 
     private func gatherTargets(_ plan: inout PlanBuilder) -> TargetBuffers {
