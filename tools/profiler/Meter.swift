@@ -1,3 +1,4 @@
+import Foundation
 import KernelChecks
 
 /// Values of all rounds: their median, and the width of their middle half as a share of it.
@@ -30,6 +31,7 @@ final class Meter {
     let threads: Int
     private let secondsPerRound: Double
     private(set) var peaks: [Double] = [], bandwidths: [Double] = [], spreads: [Double] = []
+    private var peaksOfOneThread: [Double] = []
     /// Two arrays of 128 MiB.
     private let x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>
     private static let count = 32 << 20
@@ -52,6 +54,7 @@ final class Meter {
         let workloads = group.map(Workload.init)
         var times = [[Double]](repeating: [], count: group.count), peak: [Double] = [], bandwidth: [Double] = []
         for _ in 0..<Self.rounds {
+            peaksOfOneThread.append(machine_fma_gflops(1))
             peak.append(machine_fma_gflops(Int32(threads)))
             bandwidth.append(machine_bandwidth(Int32(threads), x, y, Self.count))
             for (i, workload) in workloads.enumerated() { times[i].append(secondsOfOneRun(workload)) }
@@ -77,8 +80,13 @@ final class Meter {
 
     private func time(_ work: () -> Void) -> Double { ContinuousClock().measure(work) / .seconds(1) }
 
-    /// One sentence where the figures scatter too much to be compared with others.
+    /// One sentence where something else takes processors away, or the figures scatter too much to be compared with others.
     var verdict: String? {
+        let one = Distribution(peaksOfOneThread).median, all = Distribution(peaks).median
+        if one > 0, all < 0.6 * one * Double(threads) {
+            return "noisy: together the \(threads) threads reach \(String(format: "%.1f", all / one)) times the peak of one; "
+                + "processors are taken by something else, or there are fewer than threads"
+        }
         let typical = Distribution(spreads).median, ofPeak = Distribution(peaks).spread
         guard max(typical, ofPeak) > 0.1 else { return nil }
         return "noisy: the middle half of a kernel's rounds spans \(percent(typical)) of its time and the peak's \(percent(ofPeak)); "

@@ -46,7 +46,9 @@ enum { ROUNDS = 9, SETS = 8 };
 void kernel_time(fathom_operation operation, const char *const isas[], size_t count, double *reference_seconds, double seconds[],
                  double *flops, double *bytes) {
     const kernel_check_entry *entry = &kernel_check_list[operation];
-    kernel_sample *s = kernel_sample_create(operation, entry->time_rows, entry->time_inputs, entry->time_outputs, FATHOM_IDENTITY);
+    bool activates = operation == FATHOM_ACTIVATION_FORWARD || operation == FATHOM_ACTIVATION_BACKWARD;
+    kernel_sample *s = kernel_sample_create(operation, entry->time_rows, entry->time_inputs, entry->time_outputs,
+                                            activates ? FATHOM_TANH : FATHOM_IDENTITY);
     const fathom_call *call = kernel_sample_call(s);
     fathom_grid g = fathom_grid_of(call);
     *flops = g.flops;

@@ -23,7 +23,7 @@ static const char usage[] =
     "  --full          thousands of large ones too\n"
     "  --every N       each N-th of these cases, where time is short (default: 1)\n"
     "  --case N        the N-th case alone, as a failure's report says\n"
-    "  --time          the speed of each kernel on one thread, and how many times faster than the reference it is\n"
+    "  --time          the speed of each kernel on one thread (activations: tanh), and how many times the reference's it is\n"
     "  --list          names of instruction sets and operations\n";
 
 enum { SETS = 8 };
@@ -112,8 +112,8 @@ static settings parse(int count, char **arguments) {
     return s;
 }
 
-static void print_speed(double reference, double seconds, double flops, double bytes) {
-    bool product = flops > 8 * bytes;
+static void print_speed(fathom_operation operation, double reference, double seconds, double flops, double bytes) {
+    bool product = operation == FATHOM_GEMM_FORWARD || operation == FATHOM_GEMM_DGRAD || operation == FATHOM_GEMM_WGRAD;
     if (product) printf("  %8.2f GFLOP/s", flops / seconds * 1e-9);
     else if (bytes > 0) printf("  %8.2f GB/s   ", bytes / seconds * 1e-9);
     else printf("  %8.3f µs     ", seconds * 1e6);
@@ -184,7 +184,7 @@ static void measure(const settings *s) {
         kernel_time((fathom_operation)k, s->isas, s->isa_count, &reference, seconds, &flops, &bytes);
         for (size_t i = 0; i < s->isa_count; i++) {
             printf("%-22s %-10s", fathom_operation_name((fathom_operation)k), s->isas[i]);
-            print_speed(reference, seconds[i], flops, bytes);
+            print_speed((fathom_operation)k, reference, seconds[i], flops, bytes);
             printf("\n");
         }
     }
