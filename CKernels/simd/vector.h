@@ -36,13 +36,11 @@ INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask &
 INLINE vd vd_select(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
 INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
 INLINE vf vf_sqrt(vf a) { return __builtin_elementwise_sqrt(a); }
-INLINE vd vd_sqrt(vd a) { return __builtin_elementwise_sqrt(a); }
 INLINE vd vf_to_double(vf a) { return __builtin_convertvector(a, vd); }
 INLINE vf vd_to_float(vd a) { return __builtin_convertvector(a, vf); }
 
-// The larger and the smaller; NaN where either is.
+// The larger; NaN where either is.
 INLINE vf vf_max(vf a, vf b) { return vf_select((a > b) | (a != a), a, b); }
-INLINE vf vf_min(vf a, vf b) { return vf_select((a < b) | (a != a), a, b); }
 
 // Lanes i with base + i < count, for the last panel.
 INLINE vi vi_below(size_t base, size_t count) {

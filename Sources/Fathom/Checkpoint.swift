@@ -27,6 +27,10 @@ extension Trainer {
         guard checkpoint.metadata["network"] == start.network.description else {
             throw invalid("it is of the network \(checkpoint.metadata["network"] ?? "(none)"), not of \(start.network)")
         }
+        func kind(_ optimizer: String) -> Substring { optimizer.prefix { $0 != "(" } }
+        guard let other = checkpoint.metadata["optimizer"], kind(other) == kind(optimizer.description) else {
+            throw invalid("it is of the optimizer \(checkpoint.metadata["optimizer"] ?? "(none)"), not of \(optimizer)")
+        }
         var restored: [(into: Memory, from: Memory)] = []
         for (memory, prefix) in zip([parameters] + moments, ["model."] + Self.stateNames.map { "optimizer.\($0)." }) {
             let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
@@ -34,6 +38,6 @@ extension Trainer {
             restored.append((memory, model.storage))
         }
         for (into, from) in restored { into.base.copyMemory(from: from.base, byteCount: from.byteCount) }
-        setStepsTaken(step)
+        stepsTaken = step
     }
 }

@@ -23,7 +23,7 @@ public final class Trainer {
     public var learningRate: Double
     /// At most this many threads work on a step.
     public var threads: Int
-    public private(set) var stepsTaken = 0
+    public internal(set) var stepsTaken = 0
 
     let start: Model
     let parameters: Memory
@@ -140,6 +140,4 @@ public final class Trainer {
     public func lastGradients() throws -> [SafeTensors.Tensor] {
         try start.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
     }
-
-    func setStepsTaken(_ steps: Int) { stepsTaken = steps }
 }

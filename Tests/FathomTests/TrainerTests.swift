@@ -111,6 +111,9 @@ import Testing
         let other = try trainer("linear(3) linear(1)").checkpoint()
         #expect(throws: FathomError.self) { try trainer("linear(4) linear(1)").restore(other, name: "c") }
         var short = try trainer("linear(4) linear(1)").checkpoint()
+        // sgd would find all that it needs in adam's checkpoint; it is another training all the same.
+        let sgd = try Trainer(Network("linear(4) linear(1)"), inputs: 2, loss: .meanSquaredError, optimizer: .sgd(learningRate: 0.1))
+        #expect(throws: FathomError.invalid("c: it is of the optimizer adam(0.1), not of sgd(0.1)")) { try sgd.restore(short, name: "c") }
         short.tensors.removeLast()
         #expect(throws: FathomError.invalid("c: tensor 'optimizer.second.1.bias' is missing")) { try trainer("linear(4) linear(1)").restore(short, name: "c") }
     }
