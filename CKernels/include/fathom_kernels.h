@@ -67,6 +67,25 @@ typedef enum fathom_operation {
     FATHOM_SCATTER,
     FATHOM_RANDOM_UNIFORM,
     FATHOM_RANDOM_NORMAL,
+    FATHOM_LAYERNORM_FORWARD,
+    FATHOM_LAYERNORM_BACKWARD,
+    FATHOM_LAYERNORM_GRADIENT,
+    FATHOM_BATCHNORM_FORWARD,
+    FATHOM_BATCHNORM_INFERENCE,
+    FATHOM_BATCHNORM_BACKWARD,
+    FATHOM_DROPOUT_FORWARD,
+    FATHOM_DROPOUT_BACKWARD,
+    FATHOM_ADD,
+    FATHOM_DOT,
+    FATHOM_DOT_TOTAL,
+    FATHOM_FILL,
+    FATHOM_STEP_MEAN,
+    FATHOM_STEP_SPREAD,
+    FATHOM_LSTM_FORWARD,
+    FATHOM_LSTM_BACKWARD,
+    FATHOM_GRU_FORWARD,
+    FATHOM_GRU_BACKWARD,
+    FATHOM_MOVING_AVERAGE,
     FATHOM_OPERATIONS
 } fathom_operation;
 
@@ -263,8 +282,9 @@ typedef struct fathom_optimizer_arguments {
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
 // mean and scale have `columns` rounded up to 16 entries; NULL for both: unchanged. order NULL: rows 0, 1, ….
+// Of a sequence, `steps` times that: x[t·rows + r][c] = (source[order[r]][t·columns + c] − mean[t][c])·scale[t][c], mean and scale padded step by step.
 typedef struct fathom_gather_arguments {
-    size_t rows, columns;
+    size_t rows, columns, steps;
     const void *source;  // uint8_t or float
     size_t source_stride;  // elements between rows
     const uint32_t *order;
@@ -274,17 +294,18 @@ typedef struct fathom_gather_arguments {
     size_t x_stride;
 } fathom_gather_arguments;
 
-// classes[r] = source[order[r]].
+// classes[t·rows + r] = source[order[r]·steps + t]; steps is 1 where a row has one class.
 typedef struct fathom_gather_classes_arguments {
-    size_t rows;
+    size_t rows, steps;
     const int32_t *source;
     const uint32_t *order;
     int32_t *classes;
 } fathom_gather_classes_arguments;
 
 // Panels back to row-major: rows[r][c] = m[r][c]·scale[c] + offset[c] (one multiplication, one addition; NULL for both: unchanged).
+// Of a sequence, rows[r][t·columns + c] = m[t·rows + r][c]·scale[t][c] + offset[t][c], scale and offset padded step by step.
 typedef struct fathom_scatter_arguments {
-    size_t rows, columns;
+    size_t rows, columns, steps;
     const float *m;
     size_t m_stride;
     const float *scale;
@@ -306,6 +327,245 @@ typedef struct fathom_random_arguments {
     size_t x_stride;
 } fathom_random_arguments;
 
+// Layer normalization of every row (Ba, Kiros & Hinton 2016, equation 4), and RMS normalization (Zhang & Sennrich 2019, equation 4) where `centered`
+// is false: z = (x − mean)·rstd·gain + bias, y = φ(z), with rstd = 1/√(mean of (x − mean)² + ε), and mean = 0 for RMS.
+// A row is summed in blocks of 64 panels: in float32, each lane a chain over the block's panels; lanes and blocks join in float64. The variance is that of
+// the centred values (a second pass). Padding lanes count nothing.
+typedef struct fathom_layernorm_forward_arguments {
+    size_t rows, columns;
+    bool centered;
+    float epsilon;
+    const float *x;     // [rows × columns]
+    size_t x_stride;
+    const float *gain;  // [columns], padded with zeros to whole panels; NULL: 1
+    const float *bias;  // likewise; NULL: 0
+    fathom_activation activation;
+    float parameter;
+    float *mean;        // [rows]; NULL where not centered
+    float *rstd;        // [rows]
+    float *z;           // [rows × columns], kept where the activation's derivative needs it; NULL: not kept
+    size_t z_stride;
+    float *y;           // [rows × columns]; may be x
+    size_t y_stride;
+} fathom_layernorm_forward_arguments;
+
+// dx = rstd·(d − mean(d) − x̂·mean(d·x̂)) ⊙ φ′(saved), with d = dy·gain, x̂ = (x − mean)·rstd, dy the gradient before the activation fused into y, and φ
+// that which made x; without mean(d) where not centered. Sums as in the forward pass. dx may be dy. Padding lanes of dx become zero.
+typedef struct fathom_layernorm_backward_arguments {
+    size_t rows, columns;
+    bool centered;
+    const float *x;
+    size_t x_stride;
+    const float *gain;
+    const float *mean, *rstd;
+    const float *dy;
+    size_t dy_stride;
+    fathom_activation activation;
+    float parameter;
+    const float *saved;  // [rows × columns]; NULL for identity
+    size_t saved_stride;
+    float *dx;
+    size_t dx_stride;
+} fathom_layernorm_backward_arguments;
+
+// dgain = Σ_r dy·x̂ (fused) and dbias = Σ_r dy: chains over r = 0 … rows−1, from zero or from the stored values. Padding lanes become zero.
+typedef struct fathom_layernorm_gradient_arguments {
+    size_t rows, columns;
+    const float *x;
+    size_t x_stride;
+    const float *mean, *rstd;  // mean NULL where not centered
+    const float *dy;
+    size_t dy_stride;
+    bool accumulate;
+    float *dgain;  // [columns], padded to whole panels; NULL: not wanted
+    float *dbias;  // likewise
+} fathom_layernorm_gradient_arguments;
+
+// Batch normalization (Ioffe & Szegedy 2015, algorithm 1): z = (x − mean)·rstd·gain + bias, y = φ(z), with the mean and the biased variance of each column
+// over the rows, rstd = 1/√(variance + ε). Columns are summed in float64: blocks of 16 rows in order; the variance is that of the centred values.
+typedef struct fathom_batchnorm_forward_arguments {
+    size_t rows, columns;
+    float epsilon;
+    const float *x;
+    size_t x_stride;
+    const float *gain, *bias;  // [columns], padded to whole panels; NULL: 1, 0
+    fathom_activation activation;
+    float parameter;
+    float *mean, *variance, *rstd;  // [columns], padded with zeros to whole panels; variance is the unbiased one, ·rows/(rows − 1) (the biased one of one row)
+    float *z;                       // kept where the activation's derivative needs it; NULL: not kept
+    size_t z_stride;
+    float *y;                       // may be x
+    size_t y_stride;
+} fathom_batchnorm_forward_arguments;
+
+// y = φ((x − mean)/√(variance + ε)·gain + bias), the statistics given.
+typedef struct fathom_batchnorm_inference_arguments {
+    size_t rows, columns;
+    float epsilon;
+    const float *x;
+    size_t x_stride;
+    const float *gain, *bias;
+    const float *mean, *variance;
+    fathom_activation activation;
+    float parameter;
+    float *y;
+    size_t y_stride;
+} fathom_batchnorm_inference_arguments;
+
+// dx = rstd·gain·(dy − mean(dy) − x̂·mean(dy·x̂)) ⊙ φ′(saved), means over the rows; dgain = Σ dy·x̂, dbias = Σ dy, added to the stored values where
+// `accumulate`. Sums in float64 as in the forward pass. dx may be dy, and is NULL where only the parameters' gradients are wanted.
+typedef struct fathom_batchnorm_backward_arguments {
+    size_t rows, columns;
+    const float *x;
+    size_t x_stride;
+    const float *gain;
+    const float *mean, *rstd;
+    const float *dy;
+    size_t dy_stride;
+    fathom_activation activation;  // that made x
+    float parameter;
+    const float *saved;
+    size_t saved_stride;
+    bool accumulate;
+    float *dgain, *dbias;          // NULL: not wanted
+    float *dx;
+    size_t dx_stride;
+} fathom_batchnorm_backward_arguments;
+
+// Where a batch stands among all of them: what draws that differ from step to step are keyed by.
+typedef struct fathom_batch {
+    uint64_t step;       // from 1
+    uint64_t first_row;  // of a micro-batch within its batch
+} fathom_batch;
+
+// Inverted dropout (Srivastava et al. 2014): y = x·scale where the element is kept, else 0, with scale = 1/(1 − rate). Element (r, c) is kept where
+// its word of Philox (see fathom_random_arguments), number i = (batch->first_row + r)·16·panels + c of the stream layer·2^32 + batch->step mod 2^32, is at
+// least `threshold` = rate·2^32. Bit c%16 of mask[c/16·rows + r] tells it to the backward pass.
+typedef struct fathom_dropout_arguments {
+    size_t rows, columns;
+    uint64_t seed;
+    uint32_t layer;      // below 2^24
+    uint8_t purpose;
+    uint32_t threshold;
+    float scale;
+    const fathom_batch *batch;
+    uint16_t *mask;      // [panels][rows]
+    const float *x;      // forward: x → y; backward: dy → dx, by the mask alone. y may be x
+    size_t x_stride;
+    float *y;
+    size_t y_stride;
+} fathom_dropout_arguments;
+
+// y = a + s·b (one multiplication, one addition); a NULL: y = s·b. s = scale, times *factor where that is not NULL. y may be a or b. Padding lanes
+// of y become zero.
+typedef struct fathom_add_arguments {
+    size_t rows, columns;
+    const float *a;
+    size_t a_stride;
+    const float *b;
+    size_t b_stride;
+    float scale;
+    const float *factor;
+    float *y;
+    size_t y_stride;
+} fathom_add_arguments;
+
+// sums[p] = Σ a·b over panel p in float64, blocks and tree as in squared_norm.
+typedef struct fathom_dot_arguments {
+    size_t rows, columns;
+    const float *a;
+    size_t a_stride;
+    const float *b;
+    size_t b_stride;
+    double *sums;  // [panels]
+} fathom_dot_arguments;
+
+// *total = (Σ sums)·scale, the sum in order in float64; added to the stored value where `accumulate`.
+typedef struct fathom_dot_total_arguments {
+    size_t panels;
+    const double *sums;
+    float scale;
+    bool accumulate;
+    float *total;
+} fathom_dot_total_arguments;
+
+// y = value, padding lanes zero.
+typedef struct fathom_fill_arguments {
+    size_t rows, columns;
+    float value;
+    float *y;
+    size_t y_stride;
+} fathom_fill_arguments;
+
+// Sequences: a matrix of `steps`·rows rows, step t of which are rows t·rows ..< (t + 1)·rows.
+//   FATHOM_STEP_MEAN    y[r] = (Σ_t x[t·rows + r])·(1/steps), a chain over t
+//   FATHOM_STEP_SPREAD  x[t·rows + r] = y[r]·scale for every t, or, where `last`, y[r] at the last step and zero before it. Padding lanes become zero.
+typedef struct fathom_steps_arguments {
+    size_t rows, columns, steps;
+    float *x;  // [steps·rows × columns]
+    size_t x_stride;
+    float *y;  // [rows × columns]
+    size_t y_stride;
+    float scale;
+    bool last;
+} fathom_steps_arguments;
+
+// One step of a long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; PyTorch's order of gates). Gates i, f, g, o are
+// matrices of `columns` columns, each starting on a panel: gate k begins k·panels panels after `gates`.
+//   forward:  i, f, o = σ(.), g = tanh(.) in place; c = f·c_before + i·g (one multiplication, one fused); h = o·tanh(c)
+//   backward: from dh and dc (the carry from the step after) to the gradients before the gates' functions, in place of nothing: to dgates; and dc for the step before:
+//             d = dc + dh·o·(1 − tanh²c); do = dh·tanh c·o(1 − o); di = d·g·i(1 − i); df = d·c_before·f(1 − f); dg = d·i·(1 − g²); dc ← d·f
+// Padding lanes of dgates and dc become zero; those of c and h become zero too.
+typedef struct fathom_lstm_arguments {
+    size_t rows, columns;
+    float *gates;          // [rows × 4 gates]: before the functions, after the forward pass their values
+    size_t gates_stride;
+    const float *c_before; // NULL at the first step: zero
+    size_t c_before_stride;
+    float *c;
+    size_t c_stride;
+    float *h;
+    size_t h_stride;
+    const float *dh;       // backward
+    size_t dh_stride;
+    float *dc;             // backward: in and out; read as zero where `last`
+    size_t dc_stride;
+    bool last;             // of the steps that the gradient flows through: there is no carry yet
+    float *dgates;         // backward: may be gates
+    size_t dgates_stride;
+} fathom_lstm_arguments;
+
+// One step of a gated recurrent unit (Cho et al. 2014, in PyTorch's form). Four slots of `columns` columns, each starting on a panel: r, z, the hidden part
+// m = h_before·W_hn + b_hn of the candidate, and its input part x·W_in + b_in.
+//   forward:  r, z = σ(.) in place; n = tanh(slot 3 + r·m), in place of slot 3; h = n + z·(h_before − n)
+//   backward: dz = dh·(h_before − n)·z(1 − z); dn = dh·(1 − z)·(1 − n²) (slot 3); dm = dn·r (slot 2); dr = dn·m·r(1 − r); dh_before += dh·z
+// Padding lanes of dslots become zero; those of h too.
+typedef struct fathom_gru_arguments {
+    size_t rows, columns;
+    float *slots;           // [rows × 4 slots]
+    size_t slots_stride;
+    const float *h_before;  // NULL at the first step: zero
+    size_t h_before_stride;
+    float *h;
+    size_t h_stride;
+    const float *dh;        // backward
+    size_t dh_stride;
+    float *dh_before;       // backward: added to; NULL at the first step
+    size_t dh_before_stride;
+    float *dslots;          // backward: may be slots
+    size_t dslots_stride;
+} fathom_gru_arguments;
+
+// average += rate·(value − average), `count` elements (a multiple of 16, flat): a moving average of weights, or of a normalization's statistics. Nothing
+// changes where the step was not finite.
+typedef struct fathom_moving_average_arguments {
+    size_t count;
+    float *average;
+    const float *value;
+    float rate;
+    const fathom_update *update;
+} fathom_moving_average_arguments;
+
 typedef union fathom_arguments {
     fathom_gemm_forward_arguments gemm_forward;
     fathom_gemm_dgrad_arguments gemm_dgrad;
@@ -325,6 +585,21 @@ typedef union fathom_arguments {
     fathom_gather_classes_arguments gather_classes;
     fathom_scatter_arguments scatter;
     fathom_random_arguments random;
+    fathom_layernorm_forward_arguments layernorm_forward;
+    fathom_layernorm_backward_arguments layernorm_backward;
+    fathom_layernorm_gradient_arguments layernorm_gradient;
+    fathom_batchnorm_forward_arguments batchnorm_forward;
+    fathom_batchnorm_inference_arguments batchnorm_inference;
+    fathom_batchnorm_backward_arguments batchnorm_backward;
+    fathom_dropout_arguments dropout;
+    fathom_add_arguments add;
+    fathom_dot_arguments dot;
+    fathom_dot_total_arguments dot_total;
+    fathom_fill_arguments fill;
+    fathom_steps_arguments steps;
+    fathom_lstm_arguments lstm;
+    fathom_gru_arguments gru;
+    fathom_moving_average_arguments moving_average;
 } fathom_arguments;
 
 typedef struct fathom_call {

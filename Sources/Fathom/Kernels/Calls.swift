@@ -128,20 +128,20 @@ extension Call {
     static func gather(bytes: Bool, sourceColumns: Int, mean: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, x: Panels) -> Call {
         Call(bytes ? FATHOM_GATHER_BYTES : FATHOM_GATHER_FLOATS) {
             $0.gather = fathom_gather_arguments(
-                rows: x.rows, columns: x.columns, source: nil, source_stride: sourceColumns, order: nil, mean: mean, scale: scale,
+                rows: x.rows, columns: x.columns, steps: 1, source: nil, source_stride: sourceColumns, order: nil, mean: mean, scale: scale,
                 x: x.data, x_stride: x.stride)
         }
     }
 
     static func gatherClasses(rows: Int, classes: UnsafeMutablePointer<Int32>) -> Call {
-        Call(FATHOM_GATHER_CLASSES) { $0.gather_classes = fathom_gather_classes_arguments(rows: rows, source: nil, order: nil, classes: classes) }
+        Call(FATHOM_GATHER_CLASSES) { $0.gather_classes = fathom_gather_classes_arguments(rows: rows, steps: 1, source: nil, order: nil, classes: classes) }
     }
 
     /// target = m·scale + offset, panels into row-major.
     static func scatter(_ m: Panels, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?, target: UnsafeMutablePointer<Float>) -> Call {
         Call(FATHOM_SCATTER) {
             $0.scatter = fathom_scatter_arguments(
-                rows: m.rows, columns: m.columns, m: m.data, m_stride: m.stride, scale: scale, offset: offset, target: target,
+                rows: m.rows, columns: m.columns, steps: 1, m: m.data, m_stride: m.stride, scale: scale, offset: offset, target: target,
                 target_stride: m.columns)
         }
     }
