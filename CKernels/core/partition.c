@@ -94,6 +94,25 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         double n = (double)r->rows * r->columns;
         return grid(r->rows, 1, fathom_panels(r->columns), 40 * n, 4 * n);
     }
+    case FATHOM_DROPOUT_FORWARD:
+    case FATHOM_DROPOUT_BACKWARD: {
+        const fathom_dropout_arguments *d = &a->dropout;
+        double n = (double)d->rows * d->columns;
+        return grid(d->rows, 1, fathom_panels(d->columns), (call->operation == FATHOM_DROPOUT_FORWARD ? 40 : 2) * n, 8 * n);
+    }
+    case FATHOM_ADD: {
+        double n = (double)a->add.rows * a->add.columns;
+        return grid(a->add.rows, 1, fathom_panels(a->add.columns), 2 * n, (a->add.a ? 12 : 8) * n);
+    }
+    case FATHOM_DOT: {
+        double n = (double)a->dot.rows * a->dot.columns;
+        return grid(1, 1, fathom_panels(a->dot.columns), 2 * n, 8 * n);
+    }
+    case FATHOM_DOT_TOTAL: return grid(1, 1, 1, a->dot_total.panels, 8.0 * a->dot_total.panels);
+    case FATHOM_FILL: {
+        double n = (double)a->fill.rows * a->fill.columns;
+        return grid(a->fill.rows, 1, fathom_panels(a->fill.columns), 0, 4 * n);
+    }
     case FATHOM_OPERATIONS: break;
     }
     return grid(0, 1, 0, 0, 0);

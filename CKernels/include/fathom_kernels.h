@@ -440,7 +440,8 @@ typedef struct fathom_batch {
 
 // Inverted dropout (Srivastava et al. 2014): y = x·scale where the element is kept, else 0, with scale = 1/(1 − rate). Element (r, c) is kept where
 // its word of Philox (see fathom_random_arguments), number i = (batch->first_row + r)·16·panels + c of the stream layer·2^32 + batch->step mod 2^32, is at
-// least `threshold` = rate·2^32. Bit c%16 of mask[c/16·rows + r] tells it to the backward pass.
+// least `threshold` = rate·2^32. Bit c%16 of mask[c/16·rows + r] tells it to the backward pass. What is dropped is +0 even where x is not finite. In padding
+// lanes the bit is 0 and y is zero.
 typedef struct fathom_dropout_arguments {
     size_t rows, columns;
     uint64_t seed;
@@ -470,7 +471,7 @@ typedef struct fathom_add_arguments {
     size_t y_stride;
 } fathom_add_arguments;
 
-// sums[p] = Σ a·b over panel p in float64, blocks and tree as in squared_norm.
+// sums[p] = Σ a·b over panel p in float64, blocks and tree as in squared_norm. Padding lanes count nothing.
 typedef struct fathom_dot_arguments {
     size_t rows, columns;
     const float *a;
@@ -480,7 +481,7 @@ typedef struct fathom_dot_arguments {
     double *sums;  // [panels]
 } fathom_dot_arguments;
 
-// *total = (Σ sums)·scale, the sum in order in float64; added to the stored value where `accumulate`.
+// *total = (Σ sums)·scale, added to the stored value where `accumulate`: the sum in order, and all of it in float64, rounded once.
 typedef struct fathom_dot_total_arguments {
     size_t panels;
     const double *sums;

@@ -10,6 +10,7 @@
 
 #include "../elementwise/functions.h"
 #include "../elementwise/activation.h"
+#include "../elementwise/add.h"
 #include "../gemm/product.h"
 #include "../gemm/forward.h"
 #include "../gemm/wgrad.h"
@@ -18,9 +19,11 @@
 #include "../loss/softmax.h"
 #include "../optimizer/optimizer.h"
 #include "../reduce/squared_norm.h"
+#include "../reduce/dot.h"
 #include "../data/gather.h"
 #include "../data/scatter.h"
 #include "../random/random.h"
+#include "../random/dropout.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),
@@ -43,4 +46,9 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_SCATTER] = KERNEL(scatter),
     [FATHOM_RANDOM_UNIFORM] = KERNEL(random_uniform),
     [FATHOM_RANDOM_NORMAL] = KERNEL(random_normal),
+    [FATHOM_DROPOUT_FORWARD] = KERNEL(dropout_forward),
+    [FATHOM_DROPOUT_BACKWARD] = KERNEL(dropout_backward),
+    [FATHOM_ADD] = KERNEL(add),
+    [FATHOM_DOT] = KERNEL(dot),
+    [FATHOM_FILL] = KERNEL(fill),
 };

@@ -21,12 +21,17 @@ INLINE philox_words philox_lanes(philox_words c, uint32_t key0, uint32_t key1) {
     return c;
 }
 
+typedef struct random_stream {
+    uint64_t seed, stream;
+    uint8_t purpose;
+} random_stream;
+
 // Lane `first` + i of the four rows' blocks: block (first + i)%4 of row (first + i)/4. `index` is that of the first row's first block.
-INLINE philox_words words_of(const fathom_random_arguments *a, uint64_t index, uint64_t blocks_per_row, int first) {
+INLINE philox_words words_of(random_stream s, uint64_t index, uint64_t blocks_per_row, int first) {
     vul block;
     UNROLL for (int i = 0; i < LANES; i++) block[i] = index + (uint64_t)((first + i) / 4) * blocks_per_row + (uint64_t)((first + i) % 4);
-    philox_words counter = {{block, block >> 32, (vul){0} + philox_stream_low(a->stream), (vul){0} + philox_stream_high(a->stream, a->purpose)}};
-    return philox_lanes(counter, (uint32_t)a->seed, (uint32_t)(a->seed >> 32));
+    philox_words counter = {{block, block >> 32, (vul){0} + philox_stream_low(s.stream), (vul){0} + philox_stream_high(s.stream, s.purpose)}};
+    return philox_lanes(counter, (uint32_t)s.seed, (uint32_t)(s.seed >> 32));
 }
 
 INLINE vu word_of(vul w) { return __builtin_convertvector(w, vu); }
@@ -51,11 +56,12 @@ INLINE void normal_of(const fathom_random_arguments *a, const philox_words *w, v
 
 INLINE void random_of(const fathom_random_arguments *a, fathom_range range, void (*deviates)(const fathom_random_arguments *, const philox_words *, vf *)) {
     uint64_t blocks_per_row = 4 * fathom_panels(a->columns);
+    random_stream stream = {a->seed, a->stream, a->purpose};
     for (size_t p = range.panel_begin; p < range.panel_end; p++)
         for (size_t r = range.row_begin; r < range.row_end; r += RANDOM_ROWS) {
             float element[RANDOM_ROWS * FATHOM_PANEL] __attribute__((aligned(64)));
             UNROLL for (int q = 0; q < VECTORS; q++) {
-                philox_words w = words_of(a, r * blocks_per_row + 4 * p, blocks_per_row, q * LANES);
+                philox_words w = words_of(stream, r * blocks_per_row + 4 * p, blocks_per_row, q * LANES);
                 vf out[4];
                 deviates(a, &w, out);
                 UNROLL for (int i = 0; i < LANES; i++) UNROLL for (int k = 0; k < 4; k++) element[4 * (q * LANES + i) + k] = out[k][i];

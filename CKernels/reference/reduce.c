@@ -1,4 +1,4 @@
-// Sums of squares and the largest of a row in plain C.
+// Sums of squares and of products, and the largest of a row, in plain C.
 #include <math.h>
 
 #include "scalar.h"
@@ -28,6 +28,36 @@ void fathom_squared_norm_reference(const fathom_arguments *arguments, fathom_ran
         s->sums[p] = sum;
         if (s->clip_value < INFINITY) s->clipped_sums[p] = clipped;
     }
+}
+
+// As block_sum, of the products of `live` columns.
+static double block_products(const float *a, const float *b, size_t rows, size_t live) {
+    double lane[FATHOM_PANEL] = {0};
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < live; i++) lane[i] += (double)a[r * FATHOM_PANEL + i] * b[r * FATHOM_PANEL + i];
+    return fathom_tree16_reference(lane);
+}
+
+void fathom_dot_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_dot_arguments *d = &arguments->dot;
+    for (size_t p = range.panel_begin; p < range.panel_end; p++) {
+        size_t left = d->columns - p * FATHOM_PANEL, live = left < FATHOM_PANEL ? left : FATHOM_PANEL;
+        double sum = 0;
+        for (size_t r = 0; r < d->rows; r += FATHOM_PANEL) {
+            size_t rows = d->rows - r < FATHOM_PANEL ? d->rows - r : FATHOM_PANEL;
+            sum += block_products(d->a + p * d->a_stride + r * FATHOM_PANEL, d->b + p * d->b_stride + r * FATHOM_PANEL, rows, live);
+        }
+        d->sums[p] = sum;
+    }
+}
+
+void fathom_dot_total_reference(const fathom_arguments *arguments, fathom_range range) {
+    (void)range;
+    const fathom_dot_total_arguments *d = &arguments->dot_total;
+    double sum = 0;
+    for (size_t p = 0; p < d->panels; p++) sum += d->sums[p];
+    sum *= d->scale;
+    *d->total = (float)(d->accumulate ? *d->total + sum : sum);
 }
 
 void fathom_argmax_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -49,6 +49,14 @@ INLINE vi vi_below(size_t base, size_t count) {
     return lane < vi_set((int32_t)(count > base ? (count - base < LANES ? count - base : LANES) : 0));
 }
 
+// Of each vector of a panel row, the lanes that are columns rather than padding.
+INLINE void vi_live(vi live[VECTORS], size_t panel, size_t columns) {
+    UNROLL for (int q = 0; q < VECTORS; q++) live[q] = vi_below(panel * 16 + q * LANES, columns);
+}
+
+// a where live, +0 elsewhere, whatever a is there.
+INLINE vf vf_where(vi live, vf a) { return vf_from_bits(live & vf_bits(a)); }
+
 #ifdef EMULATE_FMA
 // a·b + c with one rounding, without the instruction. The product of two floats is exact in float64 (48 bits). Its sum with c is rounded to
 // odd there (the error of the addition, by Knuth's TwoSum, decides the last bit), so that the rounding to float32 is right

@@ -54,7 +54,7 @@ float draw_float(generator *g, values v) {
 }
 
 size_t element_size(element e) {
-    static const size_t sizes[] = {4, 8, 4, 1, sizeof(fathom_update)};
+    static const size_t sizes[] = {4, 8, 4, 1, sizeof(uint16_t), sizeof(fathom_update)};
     return sizes[e];
 }
 
@@ -275,6 +275,7 @@ int element_describe(char *text, size_t size, const buffer *b, const uint8_t *by
     }
     case ELEMENT_INT32: return snprintf(text, size, "%d", ((const int32_t *)bytes)[i]);
     case ELEMENT_BYTE: return snprintf(text, size, "%d", bytes[i]);
+    case ELEMENT_MASK: return snprintf(text, size, "%#x", ((const uint16_t *)bytes)[i]);
     case ELEMENT_UPDATE: {
         const fathom_update *u = (const fathom_update *)bytes + i;
         return snprintf(text, size, "{gradient_norm %a, clipped_gradient_norm %a, clip_coefficient %a, finite %d}", u->gradient_norm,

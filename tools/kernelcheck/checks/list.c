@@ -84,4 +84,10 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_SCATTER]             = {plan_matrix,  make_scatter,        verify_scatter,  QUICK,          FULL,          128, 0, 512},
     [FATHOM_RANDOM_UNIFORM]      = {plan_matrix,  make_random,         NULL,            QUICK,          FULL,          512, 0, 512},
     [FATHOM_RANDOM_NORMAL]       = {plan_matrix,  make_random,         NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_DROPOUT_FORWARD]     = {plan_matrix,  make_dropout,        NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_DROPOUT_BACKWARD]    = {plan_matrix,  make_dropout,        NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_ADD]                 = {plan_matrix,  make_add,            NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_DOT]                 = {plan_matrix,  make_dot,            NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_DOT_TOTAL]           = {plan_matrix,  make_dot_total,      NULL,            QUICK,          FULL,          32, 0, 1},
+    [FATHOM_FILL]                = {plan_matrix,  make_fill,           NULL,            QUICK,          FULL,          128, 0, 512},
 };

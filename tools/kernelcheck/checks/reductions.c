@@ -1,4 +1,4 @@
-// Sums: bias gradients, squared norms, the mean of a loss.
+// Sums: bias gradients, squared norms, inner products, the mean of a loss.
 #include "harness.h"
 
 #include <math.h>
@@ -41,4 +41,31 @@ void make_loss_mean(kernel_case *c, fathom_operation operation) {
     a->scale = 1.0 / (double)(a->rows + 1);
     a->mean = flat(c, "mean", ELEMENT_DOUBLE, 1, true, false);
     fact(c, "losses", (double)a->rows);
+}
+
+void make_dot(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_dot_arguments *a = &c->call.arguments.dot;
+    a->rows = p->rows;
+    a->columns = p->outputs;
+    a->a = read_matrix(c, "a", p->rows, p->outputs, PADDING_FREE, &a->a_stride);
+    a->b = read_matrix(c, "b", p->rows, p->outputs, PADDING_FREE, &a->b_stride);
+    a->sums = flat(c, "sums", ELEMENT_DOUBLE, (p->outputs + 15) / 16, true, false);
+}
+
+void make_dot_total(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_dot_total_arguments *a = &c->call.arguments.dot_total;
+    a->panels = p->rows;
+    a->scale = draw_float(&c->random, VALUES_ORDINARY);
+    a->accumulate = p->options & 1;
+    double *sums = flat(c, "sums", ELEMENT_DOUBLE, a->panels, false, false);
+    for (size_t i = 0; i < a->panels; i++) sums[i] = (double)draw_float(&c->random, p->values) * 0x1.123456789abcdp0;
+    a->sums = sums;
+    a->total = flat(c, "total", ELEMENT_FLOAT, 1, true, false);
+    if (a->accumulate) *a->total = draw_float(&c->random, p->values);
+    fact(c, "scale", a->scale);
+    fact(c, "accumulate", a->accumulate);
 }
