@@ -79,14 +79,17 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_GATHER_BYTES:
     case FATHOM_GATHER_FLOATS: {
         const fathom_gather_arguments *g = &a->gather;
-        double n = (double)g->rows * g->columns;
-        return grid(g->rows, 1, 1, 2 * n, (call->operation == FATHOM_GATHER_BYTES ? 5 : 8) * n);
+        double n = (double)g->rows * g->columns * g->steps;
+        return grid(g->rows, 1, g->steps, 2 * n, (call->operation == FATHOM_GATHER_BYTES ? 5 : 8) * n);
     }
-    case FATHOM_GATHER_CLASSES: return grid(a->gather_classes.rows, 1, 1, 0, 8.0 * a->gather_classes.rows);
+    case FATHOM_GATHER_CLASSES: {
+        const fathom_gather_classes_arguments *g = &a->gather_classes;
+        return grid(g->rows, 1, g->steps, 0, 8.0 * g->rows * g->steps);
+    }
     case FATHOM_SCATTER: {
         const fathom_scatter_arguments *s = &a->scatter;
-        double n = (double)s->rows * s->columns;
-        return grid(s->rows, 1, 1, 2 * n, 8 * n);
+        double n = (double)s->rows * s->columns * s->steps;
+        return grid(s->rows, 1, s->steps, 2 * n, 8 * n);
     }
     case FATHOM_RANDOM_UNIFORM:
     case FATHOM_RANDOM_NORMAL: {
@@ -112,6 +115,12 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_FILL: {
         double n = (double)a->fill.rows * a->fill.columns;
         return grid(a->fill.rows, 1, fathom_panels(a->fill.columns), 0, 4 * n);
+    }
+    case FATHOM_STEP_MEAN:
+    case FATHOM_STEP_SPREAD: {
+        const fathom_steps_arguments *s = &a->steps;
+        double n = (double)s->rows * s->columns * s->steps;
+        return grid(s->rows, 1, fathom_panels(s->columns), n, 4 * n);
     }
     case FATHOM_OPERATIONS: break;
     }

@@ -1,5 +1,6 @@
 // A shuffled minibatch from row-major data into panels. Eight rows of a panel at a time: their eight cache lines are written one after the other,
-// and mean and scale are read once for all of them. What is read never passes the last column of a row: the source may end there.
+// and mean and scale are read once for all of them. What is read never passes the last column of a step: the source may end there.
+// The panels of the grid are steps: a step's rows are a matrix, its columns a stretch of each source row.
 
 enum { GATHER_ROWS = 8 };
 
@@ -10,41 +11,54 @@ INLINE vf widen_bytes(const void *p) { return __builtin_convertvector(*(const un
 INLINE vf widen_floats(const void *p) { return *(const unaligned_floats *)p; }
 
 // `size` bytes an element, `widen` LANES of them to floats; all settled when this is inlined.
+// `rows` ≤ GATHER_ROWS rows of one step from row r on: the step's columns begin at source[i], and next[i] is soon to be read.
+INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r, size_t rows, const char *const source[], const char *const next[],
+                        size_t size, vf (*widen)(const void *), bool standardize) {
+    size_t whole = g->columns / FATHOM_PANEL, rest = g->columns % FATHOM_PANEL, padded = step * FATHOM_PANEL * fathom_panels(g->columns);
+    float *first = g->x + (step * g->rows + r) * FATHOM_PANEL;
+    for (size_t p = 0; p < whole; p++) {
+        size_t c = p * FATHOM_PANEL;
+        float *x = first + p * g->x_stride;
+        vf mean[VECTORS], scale[VECTORS];
+        if (standardize) UNROLL for (int q = 0; q < VECTORS; q++) {
+            mean[q] = vf_load(g->mean + padded + c + q * LANES);
+            scale[q] = vf_load(g->scale + padded + c + q * LANES);
+        }
+        for (size_t i = 0; i < rows; i++) {
+            if (c * size % 64 == 0) __builtin_prefetch(next[i] + c * size);
+            UNROLL for (int q = 0; q < VECTORS; q++) {
+                vf value = widen(source[i] + (c + q * LANES) * size);
+                if (standardize) value = (value - mean[q]) * scale[q];
+                vf_store(x + i * FATHOM_PANEL + q * LANES, value);
+            }
+        }
+    }
+    if (rest) for (size_t i = 0; i < rows; i++) {
+        char tail[FATHOM_PANEL * sizeof(float)] = {0};
+        __builtin_memcpy(tail, source[i] + whole * FATHOM_PANEL * size, rest * size);
+        UNROLL for (int q = 0; q < VECTORS; q++) {
+            size_t c = whole * FATHOM_PANEL + q * LANES;
+            vf value = widen(tail + q * LANES * size);
+            if (standardize) value = (value - vf_load(g->mean + padded + c)) * vf_load(g->scale + padded + c);
+            vf_store(first + whole * g->x_stride + i * FATHOM_PANEL + q * LANES, vf_where(vi_below(c, g->columns), value));
+        }
+    }
+}
+
 INLINE void gather(const fathom_gather_arguments *g, fathom_range range, size_t size, vf (*widen)(const void *), bool standardize) {
-    size_t whole = g->columns / FATHOM_PANEL, rest = g->columns % FATHOM_PANEL;
     for (size_t r = range.row_begin; r < range.row_end; r += GATHER_ROWS) {
         size_t rows = range.row_end - r < GATHER_ROWS ? range.row_end - r : GATHER_ROWS;
         const char *source[GATHER_ROWS], *next[GATHER_ROWS];
         for (size_t i = 0; i < rows; i++) {
-            size_t ahead = r + i + GATHER_ROWS < range.row_end ? r + i + GATHER_ROWS : r + i;
-            source[i] = (const char *)g->source + size * g->source_stride * (g->order ? g->order[r + i] : r + i);
-            next[i] = (const char *)g->source + size * g->source_stride * (g->order ? g->order[ahead] : ahead);
+            size_t ahead = r + i + GATHER_ROWS < range.row_end ? r + i + GATHER_ROWS : r + i, skipped = range.panel_begin * g->columns;
+            source[i] = (const char *)g->source + size * (g->source_stride * (g->order ? g->order[r + i] : r + i) + skipped);
+            next[i] = (const char *)g->source + size * (g->source_stride * (g->order ? g->order[ahead] : ahead) + skipped);
         }
-        for (size_t p = 0; p < whole; p++) {
-            size_t c = p * FATHOM_PANEL;
-            float *x = g->x + p * g->x_stride + r * FATHOM_PANEL;
-            vf mean[VECTORS], scale[VECTORS];
-            if (standardize) UNROLL for (int q = 0; q < VECTORS; q++) {
-                mean[q] = vf_load(g->mean + c + q * LANES);
-                scale[q] = vf_load(g->scale + c + q * LANES);
-            }
+        for (size_t t = range.panel_begin; t < range.panel_end; t++) {
+            gather_step(g, t, r, rows, source, next, size, widen, standardize);
             for (size_t i = 0; i < rows; i++) {
-                if (c * size % 64 == 0) __builtin_prefetch(next[i] + c * size);
-                UNROLL for (int q = 0; q < VECTORS; q++) {
-                    vf value = widen(source[i] + (c + q * LANES) * size);
-                    if (standardize) value = (value - mean[q]) * scale[q];
-                    vf_store(x + i * FATHOM_PANEL + q * LANES, value);
-                }
-            }
-        }
-        if (rest) for (size_t i = 0; i < rows; i++) {
-            char tail[FATHOM_PANEL * sizeof(float)] = {0};
-            __builtin_memcpy(tail, source[i] + whole * FATHOM_PANEL * size, rest * size);
-            UNROLL for (int q = 0; q < VECTORS; q++) {
-                size_t c = whole * FATHOM_PANEL + q * LANES;
-                vf value = widen(tail + q * LANES * size);
-                if (standardize) value = (value - vf_load(g->mean + c)) * vf_load(g->scale + c);
-                vf_store(g->x + whole * g->x_stride + (r + i) * FATHOM_PANEL + q * LANES, vf_select(vi_below(c, g->columns), value, vf_set(0)));
+                source[i] += size * g->columns;
+                next[i] += size * g->columns;
             }
         }
     }

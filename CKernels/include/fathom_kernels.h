@@ -499,8 +499,9 @@ typedef struct fathom_fill_arguments {
 } fathom_fill_arguments;
 
 // Sequences: a matrix of `steps`·rows rows, step t of which are rows t·rows ..< (t + 1)·rows.
-//   FATHOM_STEP_MEAN    y[r] = (Σ_t x[t·rows + r])·(1/steps), a chain over t
-//   FATHOM_STEP_SPREAD  x[t·rows + r] = y[r]·scale for every t, or, where `last`, y[r] at the last step and zero before it. Padding lanes become zero.
+//   FATHOM_STEP_MEAN    y[r] = (Σ_t x[t·rows + r])·(1/steps), a chain over t from zero
+//   FATHOM_STEP_SPREAD  x[t·rows + r] = y[r]·scale for every t, or, where `last`, y[r] at the last step and zero before it
+// Padding lanes of what is written become zero.
 typedef struct fathom_steps_arguments {
     size_t rows, columns, steps;
     float *x;  // [steps·rows × columns]

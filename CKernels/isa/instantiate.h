@@ -24,6 +24,7 @@
 #include "../data/scatter.h"
 #include "../random/random.h"
 #include "../random/dropout.h"
+#include "../recurrent/steps.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),
@@ -51,4 +52,6 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_ADD] = KERNEL(add),
     [FATHOM_DOT] = KERNEL(dot),
     [FATHOM_FILL] = KERNEL(fill),
+    [FATHOM_STEP_MEAN] = KERNEL(step_mean),
+    [FATHOM_STEP_SPREAD] = KERNEL(step_spread),
 };

@@ -7,7 +7,7 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
     fathom_clip_reference, fathom_sgd_reference, fathom_adam_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference,
     fathom_gather_classes_reference, fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
-    fathom_dot_total_reference;
+    fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference;
 
 fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = fathom_gemm_forward_reference,
@@ -40,4 +40,6 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_DOT] = fathom_dot_reference,
     [FATHOM_DOT_TOTAL] = fathom_dot_total_reference,
     [FATHOM_FILL] = fathom_fill_reference,
+    [FATHOM_STEP_MEAN] = fathom_step_mean_reference,
+    [FATHOM_STEP_SPREAD] = fathom_step_spread_reference,
 };

@@ -11,7 +11,7 @@ import Testing
             order.withUnsafeBufferPointer { order in
                 run(call(FATHOM_GATHER_BYTES) {
                     $0.gather = fathom_gather_arguments(
-                        rows: 4, columns: columns, source: source.baseAddress, source_stride: columns, order: order.baseAddress,
+                        rows: 4, columns: columns, steps: 1, source: source.baseAddress, source_stride: columns, order: order.baseAddress,
                         mean: mean.pointer, scale: scale.pointer, x: x.pointer, x_stride: x.stride)
                 })
             }
@@ -33,11 +33,11 @@ import Testing
             source.withUnsafeBufferPointer { source in
                 run(call(FATHOM_GATHER_FLOATS) {
                     $0.gather = fathom_gather_arguments(
-                        rows: rows, columns: columns, source: source.baseAddress, source_stride: columns, order: nil, mean: nil, scale: nil,
+                        rows: rows, columns: columns, steps: 1, source: source.baseAddress, source_stride: columns, order: nil, mean: nil, scale: nil,
                         x: x.pointer, x_stride: x.stride)
                 }, call(FATHOM_SCATTER) {
                     $0.scatter = fathom_scatter_arguments(
-                        rows: rows, columns: columns, m: x.pointer, m_stride: x.stride, scale: nil, offset: nil, target: target.baseAddress,
+                        rows: rows, columns: columns, steps: 1, m: x.pointer, m_stride: x.stride, scale: nil, offset: nil, target: target.baseAddress,
                         target_stride: columns)
                 })
             }

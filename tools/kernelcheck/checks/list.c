@@ -90,4 +90,6 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_DOT]                 = {plan_matrix,  make_dot,            NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_DOT_TOTAL]           = {plan_matrix,  make_dot_total,      NULL,            QUICK,          FULL,          32, 0, 1},
     [FATHOM_FILL]                = {plan_matrix,  make_fill,           NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_STEP_MEAN]           = {plan_matrix,  make_steps,          NULL,            QUICK,          FULL,          128, 0, 128},
+    [FATHOM_STEP_SPREAD]         = {plan_matrix,  make_steps,          NULL,            QUICK,          FULL,          128, 0, 128},
 };
