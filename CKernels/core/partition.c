@@ -71,10 +71,12 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     }
     case FATHOM_CLIP: return grid(1, 1, 1, 0, 0);
     case FATHOM_SGD:
-    case FATHOM_ADAM: {
-        double n = (double)a->optimizer.count;
-        bool adam = call->operation == FATHOM_ADAM;
-        return grid(a->optimizer.count / FATHOM_PANEL, 1, 1, (adam ? 14 : 5) * n, (adam ? 28 : 20) * n);
+    case FATHOM_ADAM:
+    case FATHOM_RMSPROP:
+    case FATHOM_LION: {
+        const fathom_optimizer_arguments *o = &a->optimizer;
+        double n = (double)o->count, flops = call->operation == FATHOM_SGD ? 5 : call->operation == FATHOM_LION ? 10 : 14;
+        return grid(o->count / FATHOM_PANEL, 1, 1, flops * n, (12 + (o->m ? 8 : 0) + (o->v ? 8 : 0)) * n);  // p, g, and the state in and out
     }
     case FATHOM_GATHER_BYTES:
     case FATHOM_GATHER_FLOATS: {

@@ -115,6 +115,8 @@ const char *fathom_operation_name(fathom_operation operation) {
         [FATHOM_CLIP] = "clip",
         [FATHOM_SGD] = "sgd",
         [FATHOM_ADAM] = "adam",
+        [FATHOM_RMSPROP] = "rmsprop",
+        [FATHOM_LION] = "lion",
         [FATHOM_GATHER_BYTES] = "gather_bytes",
         [FATHOM_GATHER_FLOATS] = "gather_floats",
         [FATHOM_GATHER_CLASSES] = "gather_classes",

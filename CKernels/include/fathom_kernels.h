@@ -61,6 +61,8 @@ typedef enum fathom_operation {
     FATHOM_CLIP,
     FATHOM_SGD,
     FATHOM_ADAM,
+    FATHOM_RMSPROP,
+    FATHOM_LION,
     FATHOM_GATHER_BYTES,
     FATHOM_GATHER_FLOATS,
     FATHOM_GATHER_CLASSES,
@@ -232,9 +234,9 @@ typedef struct fathom_update {
     float learning_rate;
     float clip_norm;      // largest global norm; INFINITY: none
     float clip_value;     // largest absolute value of an element; INFINITY: none
-    float momentum;       // sgd
+    float momentum;       // sgd, rmsprop
     bool nesterov;        // sgd
-    float beta1, beta2, epsilon;           // adam
+    float beta1, beta2, epsilon;           // adam; lion: β₁, β₂; rmsprop: β₂ (its ρ), ε
     float correction1, correction2;        // adam: 1/(1 − β₁ᵗ), 1/√(1 − β₂ᵗ), of the β rounded to float that stand here
     // results
     double gradient_norm;          // before clipping, over all tensors
@@ -267,15 +269,18 @@ typedef struct fathom_clip_arguments {
 } fathom_clip_arguments;
 
 // One fused pass over `count` elements (a multiple of 16, flat): g ← clip(g·coefficient), decoupled decay, state, parameters.
-//   FATHOM_SGD   p −= η·decay·p;  v = μv + g (v NULL where μ = 0);  p −= η·(nesterov ? g + μv : v)
-//   FATHOM_ADAM  p −= η·decay·p;  m += (1 − β₁)(g − m);  v = β₂v + (1 − β₂)g²;  p −= η·c₁·m / (√v·c₂ + ε)
-// adam: Kingma & Ba 2015, algorithm 1. adamw: Loshchilov & Hutter 2019, algorithm 2. Which operations are fused is fixed by reference/optimizer.c.
+//   FATHOM_SGD      p −= η·decay·p;  m = μm + g (m NULL where μ = 0);  p −= η·(nesterov ? g + μm : m)
+//   FATHOM_ADAM     p −= η·decay·p;  m += (1 − β₁)(g − m);  v = β₂v + (1 − β₂)g²;  p −= η·c₁·m / (√v·c₂ + ε)
+//   FATHOM_RMSPROP  p −= η·decay·p;  v = β₂v + (1 − β₂)g²;  d = g / (√v + ε);  m = μm + d (m NULL where μ = 0);  p −= η·(m or d)
+//   FATHOM_LION     p −= η·decay·p;  p −= η·sign(β₁m + (1 − β₁)g), sign(0) = 0;  m = β₂m + (1 − β₂)g
+// adam: Kingma & Ba 2015, algorithm 1. adamw: Loshchilov & Hutter 2019, algorithm 2. rmsprop: Tieleman & Hinton 2012, in PyTorch's form. lion: Chen et
+// al. 2023, algorithm 2. Which operations are fused is fixed by reference/optimizer.c.
 typedef struct fathom_optimizer_arguments {
     size_t count;
     float *p;
     const float *g;
-    float *m;  // adam's first moment
-    float *v;  // adam's second moment, sgd's velocity
+    float *m;  // first moment: adam's and lion's mean, the velocity of sgd and rmsprop
+    float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
 } fathom_optimizer_arguments;

@@ -45,10 +45,10 @@ void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range)
     float rate = update->learning_rate, momentum = update->momentum, decay = rate * o->decay;
     for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
         float direction = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
-        if (o->v) {
-            float v = fathom_fma_reference(momentum, o->v[i], direction);
-            o->v[i] = v;
-            direction = update->nesterov ? fathom_fma_reference(momentum, v, direction) : v;
+        if (o->m) {
+            float m = fathom_fma_reference(momentum, o->m[i], direction);
+            o->m[i] = m;
+            direction = update->nesterov ? fathom_fma_reference(momentum, m, direction) : m;
         }
         float p = fathom_fma_reference(-decay, o->p[i], o->p[i]);
         o->p[i] = fathom_fma_reference(-rate, direction, p);
@@ -69,5 +69,37 @@ void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range
         o->m[i] = m;
         o->v[i] = v;
         o->p[i] = p - rate * m / fathom_fma_reference(sqrtf(v), update->correction2, update->epsilon);
+    }
+}
+
+void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_optimizer_arguments *o = &arguments->optimizer;
+    const fathom_update *update = o->update;
+    if (!update->finite) return;
+    float rate = update->learning_rate, decay = rate * o->decay, beta2 = update->beta2, beta2_rest = 1 - beta2;
+    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
+        float g = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
+        float v = fathom_fma_reference(beta2_rest * g, g, beta2 * o->v[i]);
+        float direction = g / (sqrtf(v) + update->epsilon);
+        if (o->m) o->m[i] = direction = fathom_fma_reference(update->momentum, o->m[i], direction);
+        float p = fathom_fma_reference(-decay, o->p[i], o->p[i]);
+        o->v[i] = v;
+        o->p[i] = fathom_fma_reference(-rate, direction, p);
+    }
+}
+
+// A blend of m and g is never larger than the larger of them: no overflow on the way. A NaN has a NaN for a sign.
+void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_optimizer_arguments *o = &arguments->optimizer;
+    const fathom_update *update = o->update;
+    if (!update->finite) return;
+    float rate = update->learning_rate, decay = rate * o->decay;
+    float beta1 = update->beta1, beta1_rest = 1 - beta1, beta2 = update->beta2, beta2_rest = 1 - beta2;
+    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
+        float g = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
+        float blend = fathom_fma_reference(beta1_rest, g, beta1 * o->m[i]);
+        float p = fathom_fma_reference(-decay, o->p[i], o->p[i]);
+        o->m[i] = fathom_fma_reference(beta2_rest, g, beta2 * o->m[i]);
+        o->p[i] = p - (blend > 0 ? rate : blend < 0 ? -rate : blend);
     }
 }

@@ -4,8 +4,9 @@
 fathom_kernel fathom_activation_forward_reference, fathom_activation_backward_reference;
 fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_reference, fathom_binary_cross_entropy_reference,
     fathom_huber_reference, fathom_loss_mean_reference, fathom_softmax_reference, fathom_argmax_reference, fathom_squared_norm_reference,
-    fathom_clip_reference, fathom_sgd_reference, fathom_adam_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference,
-    fathom_gather_classes_reference, fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
+    fathom_clip_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference, fathom_gather_classes_reference,
+    fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
+fathom_kernel fathom_sgd_reference, fathom_adam_reference, fathom_rmsprop_reference, fathom_lion_reference;
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
     fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference;
 
@@ -28,6 +29,8 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_CLIP] = fathom_clip_reference,
     [FATHOM_SGD] = fathom_sgd_reference,
     [FATHOM_ADAM] = fathom_adam_reference,
+    [FATHOM_RMSPROP] = fathom_rmsprop_reference,
+    [FATHOM_LION] = fathom_lion_reference,
     [FATHOM_GATHER_BYTES] = fathom_gather_bytes_reference,
     [FATHOM_GATHER_FLOATS] = fathom_gather_floats_reference,
     [FATHOM_GATHER_CLASSES] = fathom_gather_classes_reference,

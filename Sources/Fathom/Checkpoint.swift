@@ -1,6 +1,4 @@
 extension Trainer {
-    private static let stateNames = ["first", "second"]
-
     /// Everything that training needs to go on bit for bit: parameters, the optimizer's state, the step.
     public func checkpoint() throws -> SafeTensors {
         let layout = start.layout
@@ -13,7 +11,7 @@ extension Trainer {
             try layout.tensors.map { SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: try rowMajor($0, in: memory.floats(at: 0))) }
         }
         var all = try tensors(parameters, "model.")
-        for (name, memory) in zip(Self.stateNames, moments) { all += try tensors(memory, "optimizer.\(name).") }
+        for (moment, memory) in zip(optimizer.moments, moments) { all += try tensors(memory, "optimizer.\(moment).") }
         return SafeTensors(metadata: metadata, tensors: all)
     }
 
@@ -32,7 +30,7 @@ extension Trainer {
             throw invalid("it is of the optimizer \(checkpoint.metadata["optimizer"] ?? "(none)"), not of \(optimizer)")
         }
         var restored: [(into: Memory, from: Memory)] = []
-        for (memory, prefix) in zip([parameters] + moments, ["model."] + Self.stateNames.map { "optimizer.\($0)." }) {
+        for (memory, prefix) in zip([parameters] + moments, ["model."] + optimizer.moments.map { "optimizer.\($0)." }) {
             let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
             try model.fill(from: checkpoint.tensors, prefix: prefix, named: name)
             restored.append((memory, model.storage))

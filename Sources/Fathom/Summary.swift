@@ -30,5 +30,5 @@ public func trainingMemory(_ network: Network, inputs: Int, outputs: Int?, loss:
     let layout = try ParameterLayout(network, inputs: inputs)
     let blueprint = Plan.Blueprint(
         network: network, layout: layout, inputs: inputs, outputs: layout.widths.last ?? inputs, purpose: .training, loss: loss)
-    return min(layout.count * MemoryLayout<Float>.stride * (2 + optimizer.moments) + blueprint.byteCount(rows: batch), Reservation.most)
+    return min(layout.count * MemoryLayout<Float>.stride * (2 + optimizer.moments.count) + blueprint.byteCount(rows: batch), Reservation.most)
 }

@@ -65,7 +65,7 @@ public final class Trainer {
         parameters = try Memory(byteCount: bytes)
         parameters.base.copyMemory(from: model.storage.base, byteCount: bytes)
         gradients = try Memory(byteCount: bytes)
-        moments = try (0..<optimizer.moments).map { _ in try Memory(byteCount: bytes) }
+        moments = try optimizer.moments.map { _ in try Memory(byteCount: bytes) }
         state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
         blueprint = try model.blueprint(.training, loss: loss)
     }

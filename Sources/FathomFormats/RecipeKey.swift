@@ -18,7 +18,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .standardize: "one mean and deviation (global), one for each column (columns), or none"
         case .shuffle: "a fresh order each epoch, from the seed"
         case .loss: "cross-entropy, mse, binary-cross-entropy, huber(1.0)"
-        case .optimizer: "sgd(…), adam(…), adamw(…)"
+        case .optimizer: "sgd(…), adam(…), adamw(…), rmsprop(…), lion(…)"
         case .schedule: "of the learning rate: constant, cosine(warmup: steps), step(epochs: n, factor: f)"
         case .clip: "of the gradient: norm(1.0), value(0.5), none"
         case .initializer: "for layers that do not say: he, glorot, lecun, orthogonal, …"
@@ -82,6 +82,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         "lr": .optimizer, "learningrate": .optimizer, "weightdecay": .optimizer, "wd": .optimizer, "decay": .optimizer,
         "momentum": .optimizer, "nesterov": .optimizer, "beta": .optimizer, "betas": .optimizer, "eps": .optimizer,
         "epsilon": .optimizer, "optim": .optimizer, "solver": .optimizer, "adam": .optimizer, "adamw": .optimizer, "sgd": .optimizer,
+        "rmsprop": .optimizer, "lion": .optimizer,
         "batchsize": .batch, "minibatch": .batch, "bs": .batch, "batches": .batch,
         "model": .network, "net": .network, "arch": .network, "architecture": .network, "layers": .network, "hidden": .network,
         "dataset": .data, "train": .data, "input": .data, "inputs": .data, "csv": .data, "file": .data,

@@ -51,12 +51,12 @@ private func step(_ operation: fathom_operation, p: Panels, g: Panels, m: Panels
 
     @Test(arguments: [(Float(0), false), (0.9, false), (0.9, true)])
     func sgdAgreesWithFloat64(momentum: Float, nesterov: Bool) {
-        let n = 40, steps = 20, p = Panels(1, n, in: -1...1, seed: 2), v = Panels(1, n)
+        let n = 40, steps = 20, p = Panels(1, n, in: -1...1, seed: 2), m = Panels(1, n)
         var exact = p.values.map(Double.init), velocity = [Double](repeating: 0, count: n)
         let rate = Double(Float(0.01)), mu = Double(momentum)
         for t in 1...steps {
             let g = Panels(1, n, in: -2...2, seed: UInt64(200 + t))
-            step(FATHOM_SGD, p: p, g: g, v: momentum == 0 ? nil : v, decay: 0.05, settings { ($0.momentum, $0.nesterov) = (momentum, nesterov) })
+            step(FATHOM_SGD, p: p, g: g, m: momentum == 0 ? nil : m, decay: 0.05, settings { ($0.momentum, $0.nesterov) = (momentum, nesterov) })
             for i in 0..<n {
                 let gradient = Double(g[0, i])
                 velocity[i] = mu * velocity[i] + gradient
@@ -67,6 +67,60 @@ private func step(_ operation: fathom_operation, p: Panels, g: Panels, m: Panels
         // p is rounded twice a step; the velocity (below 20) once, and what it lost lives on for 1/(1 − μ) = 10 steps
         let bound = Double(steps) * (4 * 0x1p-23 + rate * 20 * 10 * 0x1p-24)
         for i in 0..<n { #expect(abs(Double(p[0, i]) - exact[i]) <= bound) }
+    }
+
+    /// Tieleman & Hinton 2012 as PyTorch has it, in float64; the decay is decoupled.
+    @Test(arguments: [Float(0), 0.9])
+    func rmspropAgreesWithFloat64(momentum: Float) {
+        let n = 40, steps = 20, p = Panels(1, n, in: -1...1, seed: 6), m = Panels(1, n), v = Panels(1, n)
+        var exact = p.values.map(Double.init), velocity = [Double](repeating: 0, count: n), square = velocity
+        let rate = Double(Float(0.01)), rho = Double(Float(0.99)), mu = Double(momentum), decay = Double(Float(0.05)), epsilon = Double(Float(0.1))
+        for t in 1...steps {
+            let g = Panels(1, n, in: -2...2, seed: UInt64(300 + t))
+            step(FATHOM_RMSPROP, p: p, g: g, m: momentum == 0 ? nil : m, v: v, decay: 0.05, settings {
+                ($0.momentum, $0.beta2, $0.epsilon) = (momentum, 0.99, 0.1)
+            })
+            for i in 0..<n {
+                let gradient = Double(g[0, i])
+                square[i] = rho * square[i] + (1 - rho) * gradient * gradient
+                velocity[i] = mu * velocity[i] + gradient / (sqrt(square[i]) + epsilon)
+                exact[i] -= rate * decay * exact[i]
+                exact[i] -= rate * velocity[i]
+            }
+        }
+        // |g|/√v ≤ 1/√(1 − ρ) = 10. Of v, a step keeps its three roundings (2⁻²⁴ relative each) and those before it; 20 steps err by 2⁻¹⁸ at most, the root
+        // by half of it. So a direction errs by 10·2⁻¹⁸, a velocity by ten times that; p, below 20 · 0.01 · 100, is rounded twice a step.
+        let bound = Double(steps) * (20 * 0x1p-23 + rate * 10 * (momentum == 0 ? 1 : 10) * 0x1p-18)
+        for i in 0..<n { #expect(abs(Double(p[0, i]) - exact[i]) <= bound) }
+    }
+
+    /// Chen et al. 2023, algorithm 2, in float64.
+    @Test func lionAgreesWithFloat64() {
+        let n = 40, steps = 20, p = Panels(1, n, in: -1...1, seed: 7), m = Panels(1, n)
+        var exact = p.values.map(Double.init), mean = [Double](repeating: 0, count: n)
+        let rate = Double(Float(0.01)), beta1 = Double(Float(0.9)), beta2 = Double(Float(0.99)), decay = Double(Float(0.1))
+        for t in 1...steps {
+            let g = Panels(1, n, in: -2...2, seed: UInt64(400 + t))
+            step(FATHOM_LION, p: p, g: g, m: m, decay: 0.1, settings { $0.beta2 = 0.99 })
+            for i in 0..<n {
+                let gradient = Double(g[0, i]), blend = beta1 * mean[i] + (1 - beta1) * gradient
+                #expect(abs(blend) > 20 * 0x1p-22, "too near to 0 for a sign that rounding cannot turn; take another seed")
+                exact[i] -= rate * decay * exact[i]
+                exact[i] -= blend > 0 ? rate : -rate
+                mean[i] = beta2 * mean[i] + (1 - beta2) * gradient
+            }
+        }
+        // The signs agree, so p (at most 1.2) differs by its two roundings a step; m, below 2, by its two.
+        for i in 0..<n {
+            #expect(abs(Double(p[0, i]) - exact[i]) <= Double(steps) * 1.2 * 0x1p-23)
+            #expect(abs(Double(m[0, i]) - mean[i]) <= Double(steps) * 2 * 0x1p-23)
+        }
+    }
+
+    @Test func lionStepsByTheLearningRateOrNotAtAll() {
+        let p = Panels(1, 5), m = Panels([0, 0, -1, 1, .nan])
+        step(FATHOM_LION, p: p, g: Panels([1e-30, 0, 0.5, -1e30, 1]), m: m, settings { $0.learning_rate = 0.25 })
+        #expect(Array(p.values.dropLast()) == [-0.25, 0, 0.25, 0.25] && p[0, 4].isNaN)
     }
 
     @Test func adamsFirstStepIsTheLearningRateAgainstTheGradientsSign() {
@@ -81,7 +135,7 @@ private func step(_ operation: fathom_operation, p: Panels, g: Panels, m: Panels
         #expect(p.values == [-2, 2, -0.5])
     }
 
-    @Test(arguments: [FATHOM_SGD.rawValue, FATHOM_ADAM.rawValue])
+    @Test(arguments: [FATHOM_SGD.rawValue, FATHOM_ADAM.rawValue, FATHOM_RMSPROP.rawValue, FATHOM_LION.rawValue])
     func nothingChangesWhereTheStepIsNotFinite(raw: UInt32) {
         let p = Panels(1, 20, in: -1...1, seed: 3), m = Panels(1, 20, in: -1...1, seed: 4), v = Panels(1, 20, in: 0...1, seed: 5)
         let before = [p.bits, m.bits, v.bits]

@@ -21,7 +21,7 @@ import Testing
 
     @Test(arguments: [
         Optimizer.sgd(learningRate: 0.1), .sgd(learningRate: 0.1, momentum: 0.9, nesterov: true, decay: 0.01), .adam(learningRate: 0.001),
-        .adamW(learningRate: 0.001),
+        .adamW(learningRate: 0.001), .rmsProp(learningRate: 0.001), .rmsProp(learningRate: 0.001, momentum: 0.9), .lion(learningRate: 0.001, decay: 0.1),
     ])
     func threadsChangeNoBit(optimizer: Optimizer) throws {
         let (one, steps) = try Self.trained(optimizer, threads: 1)
@@ -90,7 +90,10 @@ import Testing
         try trainer.step(inputs: [1, 2], targets: [3])
     }
 
-    @Test(arguments: [Optimizer.sgd(learningRate: 0.05, momentum: 0.9), .adamW(learningRate: 0.01)])
+    @Test(arguments: [
+        Optimizer.sgd(learningRate: 0.05, momentum: 0.9), .adamW(learningRate: 0.01), .rmsProp(learningRate: 0.001), .rmsProp(learningRate: 0.001, momentum: 0.9),
+        .lion(learningRate: 0.001),
+    ])
     func aCheckpointGoesOnBitForBit(optimizer: Optimizer) throws {
         let samples = try Self.samples(64, columns: 6, classes: 3)
         let order = shuffledOrder(count: 64, seed: 0, epoch: 1), network = try Network("linear(20) silu linear(3)")

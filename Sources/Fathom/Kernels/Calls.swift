@@ -209,6 +209,8 @@ extension Optimizer {
         switch self {
         case .sgd: FATHOM_SGD
         case .adam, .adamW: FATHOM_ADAM
+        case .rmsProp: FATHOM_RMSPROP
+        case .lion: FATHOM_LION
         }
     }
 }

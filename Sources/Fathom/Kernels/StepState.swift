@@ -52,7 +52,7 @@ final class StepState {
     func prepare(_ optimizer: Optimizer, learningRate: Double, step: Int) {
         update.pointee.learning_rate = Float(learningRate)
         switch optimizer {
-        case .sgd: break
+        case .sgd, .rmsProp, .lion: break
         case .adam(_, let beta1, let beta2, _), .adamW(_, let beta1, let beta2, _, _):
             // Of the β the kernels hold: 1 − Float(0.999) differs from 0.001 in the fifth digit.
             update.pointee.correction1 = Float(1 / (1 - power(Double(Float(beta1)), step)))
@@ -73,10 +73,12 @@ final class StepState {
         }
         calls.append(.clip(tensors: layout.tensors.count, ends: ends, sums: sums, clipped: clippedSums, loss: loss, norms: tensorNorms, update: update))
         for (range, decay) in [(0..<layout.decayingCount, optimizer.decay), (layout.decayingCount..<layout.count, 0)] where !range.isEmpty {
-            let (m, v): (UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?) = moments.count == 2 ? (moments[0], moments[1]) : (nil, moments.first)
+            func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
+                optimizer.moments.firstIndex(of: moment).map { moments[$0] + range.lowerBound }
+            }
             calls.append(.optimize(
-                optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: m.map { $0 + range.lowerBound },
-                v: v.map { $0 + range.lowerBound }, decay: Float(decay), update: update))
+                optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
+                decay: Float(decay), update: update))
         }
         return calls
     }
@@ -90,18 +92,27 @@ final class StepState {
 }
 
 extension Optimizer {
-    /// Arrays of state, each as large as the parameters: two moments for adam, a velocity for sgd with momentum.
-    var moments: Int {
+    /// An array of state, as large as the parameters. Its name is that in checkpoints.
+    enum Moment: String {
+        /// adam's and lion's mean of the gradient, the velocity of sgd and rmsprop.
+        case first
+        /// adam's and rmsprop's mean of the gradient's square.
+        case second
+    }
+
+    var moments: [Moment] {
         switch self {
-        case .sgd(_, let momentum, _, _): momentum == 0 ? 0 : 1
-        case .adam, .adamW: 2
+        case .sgd(_, let momentum, _, _): momentum == 0 ? [] : [.first]
+        case .adam, .adamW: [.first, .second]
+        case .rmsProp(_, _, let momentum, _, _): momentum == 0 ? [.second] : [.first, .second]
+        case .lion: [.first]
         }
     }
 
     /// Decoupled weight decay.
     var decay: Double {
         switch self {
-        case .sgd(_, _, _, let decay), .adamW(_, _, _, _, let decay): decay
+        case .sgd(_, _, _, let decay), .adamW(_, _, _, _, let decay), .rmsProp(_, _, _, _, let decay), .lion(_, _, _, let decay): decay
         case .adam: 0
         }
     }
@@ -116,6 +127,13 @@ extension Optimizer {
             update.beta1 = Float(beta1)
             update.beta2 = Float(beta2)
             update.epsilon = Float(epsilon)
+        case .rmsProp(_, let rho, let momentum, let epsilon, _):
+            update.beta2 = Float(rho)
+            update.momentum = Float(momentum)
+            update.epsilon = Float(epsilon)
+        case .lion(_, let beta1, let beta2, _):
+            update.beta1 = Float(beta1)
+            update.beta2 = Float(beta2)
         }
         return update
     }

@@ -62,6 +62,7 @@ package struct Arguments {
         "beta1": ["b1", "betas", "betaone"],
         "beta2": ["b2", "betatwo"],
         "momentum": ["mu"],
+        "rho": ["alpha", "smoothing", "discountingfactor", "beta", "beta2", "decayrate"],
         "nesterov": ["usenesterov"],
         "warmup": ["warmupsteps", "numwarmupsteps", "linearwarmup"],
         "epochs": ["stepsize", "decaysteps", "every", "transitionsteps"],

@@ -54,6 +54,8 @@ struct RoundTripTests {
         (.network, "linear(10, init: gaussian(1.33, bias: 0.22)) sigmoid softplus hardtanh identity"), (.network, "[linear(3) * 2 [relu tanh] * 2] * 3"),
         (.optimizer, "adamw(0.001, decay: 0.01)"), (.optimizer, "sgd(0.1, momentum: 0.9, nesterov: true)"), (.optimizer, "sgd(0.1)"),
         (.optimizer, "adam(0.001, beta1: 0.8, beta2: 0.99, epsilon: 1e-06)"), (.optimizer, "sgd(0.1, decay: 0.0005)"),
+        (.optimizer, "rmsprop(0.001)"), (.optimizer, "rmsprop(0.001, rho: 0.9, momentum: 0.5, epsilon: 1e-06, decay: 0.01)"),
+        (.optimizer, "lion(0.0001, beta1: 0.95, beta2: 0.98, decay: 0.1)"),
         (.clipping, "norm(1.0)"), (.clipping, "value(0.5)"), (.clipping, "none"), (.schedule, "constant"), (.schedule, "cosine"),
         (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"), (.loss, "cross-entropy"), (.loss, "mse"),
         (.loss, "binary-cross-entropy"), (.loss, "huber(1.0)"), (.initializer, "he"), (.initializer, "orthogonal(1.05, bias: 0.1)"),
@@ -75,6 +77,8 @@ struct RoundTripTests {
         #expect(try Optimizer("adamw(0.001)") == .adamW(learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0.01))
         #expect(try Optimizer("adamw(0.001)").description == "adamw(0.001, decay: 0.01)")
         #expect(try Optimizer("adam(1)") == .adam(learningRate: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8))
+        #expect(try Optimizer("rmsprop(1)") == .rmsProp(learningRate: 1, rho: 0.99, momentum: 0, epsilon: 1e-8, decay: 0))
+        #expect(try Optimizer("lion(1)") == .lion(learningRate: 1, beta1: 0.9, beta2: 0.99, decay: 0))
         #expect(try Optimizer("sgd(1)") == .sgd(learningRate: 1, momentum: 0, nesterov: false, decay: 0))
         #expect(try Network("leakyrelu elu() gelu(erf)").description == "leakyrelu(0.01) elu gelu")
         #expect(try Loss("huber") == .huber(delta: 1))

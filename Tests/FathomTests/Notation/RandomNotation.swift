@@ -63,12 +63,16 @@ struct RandomValues {
     }
 
     mutating func optimizer() -> Optimizer {
-        switch Int.random(in: 0..<3, using: &random) {
+        switch Int.random(in: 0..<5, using: &random) {
         case 0:
             let momentum = coin() ? 0 : fraction()
             return .sgd(learningRate: positive(), momentum: momentum, nesterov: momentum > 0 && coin(), decay: notNegative())
         case 1:
             return .adam(learningRate: positive(), beta1: fraction(), beta2: fraction(), epsilon: coin() ? 1e-8 : positive())
+        case 2:
+            return .rmsProp(
+                learningRate: positive(), rho: fraction(), momentum: coin() ? 0 : fraction(), epsilon: coin() ? 1e-8 : positive(), decay: notNegative())
+        case 3: return .lion(learningRate: positive(), beta1: fraction(), beta2: fraction(), decay: notNegative())
         default:
             return .adamW(
                 learningRate: positive(), beta1: fraction(), beta2: fraction(), epsilon: coin() ? 1e-8 : positive(), decay: notNegative())

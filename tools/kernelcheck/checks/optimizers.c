@@ -46,14 +46,11 @@ void make_optimizer(kernel_case *c, fathom_operation operation) {
     a->decay = p->options & 1 ? 0 : 0.01f;
     a->p = read_flat(c, "p", a->count, true, false);
     a->g = read_flat(c, "g", a->count, false, false);
-    if (operation == FATHOM_ADAM) {
-        a->m = read_flat(c, "m", a->count, true, false);
-        a->v = read_flat(c, "v", a->count, true, true);
-    } else if (u->momentum != 0) {
-        a->v = read_flat(c, "v", a->count, true, false);
-        fact(c, "momentum", u->momentum);
-        fact(c, "nesterov", u->nesterov);
-    }
+    bool averages = operation == FATHOM_ADAM || operation == FATHOM_LION;
+    if (averages || u->momentum != 0) a->m = read_flat(c, "m", a->count, true, false);
+    if (operation == FATHOM_ADAM || operation == FATHOM_RMSPROP) a->v = read_flat(c, "v", a->count, true, true);
+    if (!averages) fact(c, "momentum", u->momentum);
+    if (operation == FATHOM_SGD) fact(c, "nesterov", u->nesterov);
     fact(c, "decay", a->decay);
     fact(c, "clip_coefficient", u->clip_coefficient);
     fact(c, "finite", u->finite);
