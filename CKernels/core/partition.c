@@ -124,6 +124,20 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         double n = (double)s->rows * s->columns * s->steps;
         return grid(s->rows, 1, fathom_panels(s->columns), n, 4 * n);
     }
+    case FATHOM_LSTM_FORWARD:
+    case FATHOM_LSTM_BACKWARD: {
+        const fathom_lstm_arguments *l = &a->lstm;
+        double n = (double)l->rows * l->columns;
+        bool forward = call->operation == FATHOM_LSTM_FORWARD;
+        return grid(l->rows, 1, fathom_panels(l->columns), (forward ? 100 : 45) * n, (forward ? 44 : 52) * n);
+    }
+    case FATHOM_GRU_FORWARD:
+    case FATHOM_GRU_BACKWARD: {
+        const fathom_gru_arguments *g = &a->gru;
+        double n = (double)g->rows * g->columns;
+        bool forward = call->operation == FATHOM_GRU_FORWARD;
+        return grid(g->rows, 1, fathom_panels(g->columns), (forward ? 65 : 20) * n, (forward ? 36 : 48) * n);
+    }
     case FATHOM_OPERATIONS: break;
     }
     return grid(0, 1, 0, 0, 0);

@@ -117,6 +117,9 @@ INLINE vf gelu_slope(vf z) {
 INLINE vf softplus(vf z) { return vf_at_least(z, 0) + vf_log1p(vf_exp(-vf_abs(z))); }
 INLINE vf softplus_slope(vf y) { return 0 - vf_expm1(-y); }
 
+INLINE vf tanh_slope(vf y) { return vf_fma(-y, y, vf_set(1)); }
+INLINE vf sigmoid_slope(vf y) { return vf_fma(-y, y, y); }
+
 INLINE vf hard_tanh(vf z) { return vf_at_least(vf_at_most(z, 1), -1); }
 INLINE vf hard_tanh_slope(vf y) { return vf_select(vf_abs(y) < 1, vf_set(1), vf_select(y != y, y, vf_set(0))); }
 
@@ -148,8 +151,8 @@ INLINE vf activation_slope(fathom_activation kind, float parameter, vf saved) {
     case FATHOM_GELU: return gelu_slope(saved);
     case FATHOM_GELU_TANH: return gelu_tanh_slope(saved);
     case FATHOM_SILU: return silu_slope(saved);
-    case FATHOM_TANH: return vf_fma(-saved, saved, vf_set(1));
-    case FATHOM_SIGMOID: return vf_fma(-saved, saved, saved);
+    case FATHOM_TANH: return tanh_slope(saved);
+    case FATHOM_SIGMOID: return sigmoid_slope(saved);
     case FATHOM_SOFTPLUS: return softplus_slope(saved);
     case FATHOM_HARD_TANH: return hard_tanh_slope(saved);
     default: return vf_set(1);

@@ -520,16 +520,17 @@ typedef struct fathom_steps_arguments {
 // One step of a long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; PyTorch's order of gates). Gates i, f, g, o are
 // matrices of `columns` columns, each starting on a panel: gate k begins k·panels panels after `gates`.
 //   forward:  i, f, o = σ(.), g = tanh(.) in place; c = f·c_before + i·g (one multiplication, one fused); h = o·tanh(c)
-//   backward: from dh and dc (the carry from the step after) to the gradients before the gates' functions, in place of nothing: to dgates; and dc for the step before:
+//   backward: from dh and dc (the carry from the step after) to dgates, the gradients before the gates' functions, and to dc for the step before:
 //             d = dc + dh·o·(1 − tanh²c); do = dh·tanh c·o(1 − o); di = d·g·i(1 − i); df = d·c_before·f(1 − f); dg = d·i·(1 − g²); dc ← d·f
-// Padding lanes of dgates and dc become zero; those of c and h become zero too.
+// Products are taken from left to right; d's last one is fused with its sum. Padding lanes of c, h, dgates and dc become zero; those of gates become σ and tanh
+// of what they hold.
 typedef struct fathom_lstm_arguments {
     size_t rows, columns;
     float *gates;          // [rows × 4 gates]: before the functions, after the forward pass their values
     size_t gates_stride;
     const float *c_before; // NULL at the first step: zero
     size_t c_before_stride;
-    float *c;
+    float *c;              // may be c_before where no backward pass follows
     size_t c_stride;
     float *h;
     size_t h_stride;
@@ -546,14 +547,15 @@ typedef struct fathom_lstm_arguments {
 // m = h_before·W_hn + b_hn of the candidate, and its input part x·W_in + b_in.
 //   forward:  r, z = σ(.) in place; n = tanh(slot 3 + r·m), in place of slot 3; h = n + z·(h_before − n)
 //   backward: dz = dh·(h_before − n)·z(1 − z); dn = dh·(1 − z)·(1 − n²) (slot 3); dm = dn·r (slot 2); dr = dn·m·r(1 − r); dh_before += dh·z
-// Padding lanes of dslots become zero; those of h too.
+// Products are taken from left to right; slot 3 + r·m, h and dh_before are fused. Padding lanes of h, dslots and dh_before become zero; those of slots become the
+// functions of what they hold.
 typedef struct fathom_gru_arguments {
     size_t rows, columns;
     float *slots;           // [rows × 4 slots]
     size_t slots_stride;
     const float *h_before;  // NULL at the first step: zero
     size_t h_before_stride;
-    float *h;
+    float *h;               // may be h_before where no backward pass follows
     size_t h_stride;
     const float *dh;        // backward
     size_t dh_stride;

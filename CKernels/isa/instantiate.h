@@ -25,6 +25,8 @@
 #include "../random/random.h"
 #include "../random/dropout.h"
 #include "../recurrent/steps.h"
+#include "../recurrent/lstm.h"
+#include "../recurrent/gru.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),
@@ -56,4 +58,8 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_FILL] = KERNEL(fill),
     [FATHOM_STEP_MEAN] = KERNEL(step_mean),
     [FATHOM_STEP_SPREAD] = KERNEL(step_spread),
+    [FATHOM_LSTM_FORWARD] = KERNEL(lstm_forward),
+    [FATHOM_LSTM_BACKWARD] = KERNEL(lstm_backward),
+    [FATHOM_GRU_FORWARD] = KERNEL(gru_forward),
+    [FATHOM_GRU_BACKWARD] = KERNEL(gru_backward),
 };

@@ -8,7 +8,8 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
     fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 fathom_kernel fathom_sgd_reference, fathom_adam_reference, fathom_rmsprop_reference, fathom_lion_reference;
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
-    fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference;
+    fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference, fathom_lstm_forward_reference,
+    fathom_lstm_backward_reference, fathom_gru_forward_reference, fathom_gru_backward_reference;
 
 fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = fathom_gemm_forward_reference,
@@ -45,4 +46,8 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_FILL] = fathom_fill_reference,
     [FATHOM_STEP_MEAN] = fathom_step_mean_reference,
     [FATHOM_STEP_SPREAD] = fathom_step_spread_reference,
+    [FATHOM_LSTM_FORWARD] = fathom_lstm_forward_reference,
+    [FATHOM_LSTM_BACKWARD] = fathom_lstm_backward_reference,
+    [FATHOM_GRU_FORWARD] = fathom_gru_forward_reference,
+    [FATHOM_GRU_BACKWARD] = fathom_gru_backward_reference,
 };

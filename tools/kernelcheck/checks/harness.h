@@ -115,7 +115,8 @@ extern const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS];
 make_function make_forward, make_dgrad, make_wgrad, make_transpose, make_bias_gradient, make_squared_norm, make_loss_mean, make_clip;
 make_function make_activation_forward, make_activation_backward, make_loss, make_softmax, make_argmax, make_optimizer;
 make_function make_gather, make_gather_classes, make_scatter, make_random;
-make_function make_add, make_fill, make_dropout, make_dot, make_dot_total, make_steps;
-verify_function verify_forward, verify_dgrad, verify_wgrad, verify_transpose, verify_scatter;
+make_function make_add, make_fill, make_dropout, make_dot, make_dot_total;
+make_function make_steps, make_lstm, make_gru;
+verify_function verify_forward, verify_dgrad, verify_wgrad, verify_transpose, verify_scatter, verify_lstm, verify_gru;
 
 #endif

@@ -94,4 +94,8 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_FILL]                = {plan_matrix,  make_fill,           NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_STEP_MEAN]           = {plan_matrix,  make_steps,          NULL,            QUICK,          FULL,          128, 0, 128},
     [FATHOM_STEP_SPREAD]         = {plan_matrix,  make_steps,          NULL,            QUICK,          FULL,          128, 0, 128},
+    [FATHOM_LSTM_FORWARD]        = {plan_matrix,  make_lstm,           NULL,            QUICK,          FULL,          128, 0, 128},
+    [FATHOM_LSTM_BACKWARD]       = {plan_matrix,  make_lstm,           verify_lstm,     QUICK,          FULL,          128, 0, 128},
+    [FATHOM_GRU_FORWARD]         = {plan_matrix,  make_gru,            NULL,            QUICK,          FULL,          128, 0, 128},
+    [FATHOM_GRU_BACKWARD]        = {plan_matrix,  make_gru,            verify_gru,      QUICK,          FULL,          128, 0, 128},
 };
