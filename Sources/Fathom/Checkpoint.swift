@@ -7,11 +7,11 @@ extension Trainer {
         metadata["loss"] = loss.description
         metadata["optimizer"] = optimizer.description
         metadata["clip"] = clipping.description
-        func tensors(_ memory: Memory, _ prefix: String) throws -> [SafeTensors.Tensor] {
-            try layout.tensors.map { SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: try rowMajor($0, in: memory.floats(at: 0))) }
+        func tensors(_ memory: Memory, _ prefix: String, _ list: [ParameterTensor]) throws -> [SafeTensors.Tensor] {
+            try list.map { SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: try rowMajor($0, in: memory.floats(at: 0))) }
         }
-        var all = try tensors(parameters, "model.")
-        for (moment, memory) in zip(optimizer.moments, moments) { all += try tensors(memory, "optimizer.\(moment).") }
+        var all = try tensors(parameters, "model.", layout.all)
+        for (moment, memory) in zip(optimizer.moments, moments) { all += try tensors(memory, "optimizer.\(moment).", layout.tensors) }
         return SafeTensors(metadata: metadata, tensors: all)
     }
 
@@ -30,12 +30,12 @@ extension Trainer {
             throw invalid("it is of the optimizer \(checkpoint.metadata["optimizer"] ?? "(none)"), not of \(optimizer)")
         }
         var restored: [(into: Memory, from: Memory)] = []
-        for (memory, prefix) in zip([parameters] + moments, ["model."] + optimizer.moments.map { "optimizer.\($0)." }) {
+        for (into, prefix) in zip([parameters] + moments, ["model."] + optimizer.moments.map { "optimizer.\($0)." }) {
             let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
-            try model.fill(from: checkpoint.tensors, prefix: prefix, named: name)
-            restored.append((memory, model.storage))
+            try model.fill(from: checkpoint.tensors, prefix: prefix, named: name, into === parameters ? nil : start.layout.tensors)
+            restored.append((into, model.storage))
         }
-        for (into, from) in restored { into.base.copyMemory(from: from.base, byteCount: from.byteCount) }
+        for (into, from) in restored { into.base.copyMemory(from: from.base, byteCount: into.byteCount) }
         stepsTaken = step
     }
 }

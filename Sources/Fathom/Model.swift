@@ -36,6 +36,7 @@ public struct Model: Sendable {
     public let network: Network
     /// Features of a sample.
     public let inputs: Int
+    /// Columns of its output, of one step where it is every step of a sequence.
     public let outputs: Int
     public var details: Details
 
@@ -52,11 +53,9 @@ public struct Model: Sendable {
     /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where the parameters do not fit in memory.
     public init(_ network: Network, inputs: Int, outputs: Int? = nil, initializer: Initializer? = nil, seed: UInt64 = 0) throws {
         try self.init(undrawn: network, inputs: inputs, outputs: outputs, details: Details())
-        let layers = self.network.layers
-        for (position, layer) in layers.enumerated() {
-            guard let initializer = self.network.initializer(at: position, default: initializer) else { continue }
-            let drawing = Drawing(initializer, following: self.network.activation(after: position), seed: seed, parameters: storage.floats(at: 0))
-            try layer.planned.initialize(layout.tensors(ofLayer: position), drawing: drawing)
+        for place in self.network.places {
+            let drawing = Drawing(place, default: initializer, seed: seed, parameters: storage.floats(at: 0))
+            try place.layer.planned.initialize(layout.tensors(ofLayer: place.ordinal), drawing: drawing)
         }
     }
 
@@ -65,8 +64,8 @@ public struct Model: Sendable {
         self.inputs = inputs
         self.details = details
         layout = try ParameterLayout(self.network, inputs: inputs)
-        self.outputs = layout.widths.last ?? inputs
-        let bytes = layout.count * MemoryLayout<Float>.stride, available = availableMemory()
+        self.outputs = layout.output.columns
+        let bytes = layout.storageCount * MemoryLayout<Float>.stride, available = availableMemory()
         guard bytes <= available else {
             throw FathomError.tooLarge("the parameters of this network take \(formattedBytes(bytes)); \(formattedBytes(available)) of memory are free")
         }
@@ -84,18 +83,25 @@ public struct Model: Sendable {
         storage.base.copyMemory(from: parameters, byteCount: model.storage.byteCount)
     }
 
+    /// Steps of its output; nil where it is one row to a sample.
+    public var outputSteps: Int? { layout.output.steps }
+
     /// Parameters that are learned, without padding.
     public var parameterCount: Int { layout.elements }
 
-    /// Every tensor, named and shaped as in a PyTorch `state_dict` of the same network as `nn.Sequential`; row-major.
+    /// Every tensor, running statistics too, named and shaped as in a PyTorch `state_dict` of the same network as `nn.Sequential`; row-major.
     public func parameters() throws -> [SafeTensors.Tensor] {
-        try layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: storage.floats(at: 0))) }
+        try layout.all.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: storage.floats(at: 0))) }
     }
 
     func blueprint(_ purpose: Plan.Blueprint.Purpose, loss: Loss?) throws -> Plan.Blueprint {
         Plan.Blueprint(
-            network: network, layout: layout, inputs: inputs, outputs: outputs, purpose: purpose, loss: loss,
-            inputScaling: try ColumnScaling(details.inputStandardization, columns: inputs),
-            targetScaling: try ColumnScaling(details.targetStandardization, columns: outputs))
+            network: network, layout: layout, inputs: inputs, purpose: purpose, loss: loss,
+            inputScaling: try ColumnScaling(details.inputStandardization, columns: inputs, steps: network.inputSteps ?? 1),
+            targetScaling: try targetScaling())
+    }
+
+    func targetScaling() throws -> ColumnScaling? {
+        try ColumnScaling(details.targetStandardization, columns: outputs * (outputSteps ?? 1), steps: outputSteps ?? 1)
     }
 }

@@ -54,10 +54,12 @@ extension Model {
     }
 
     /// Takes over the tensors whose names begin with `prefix`: each of the model's must be there, in its shape, and finite.
-    func fill(from tensors: [SafeTensors.Tensor], prefix: String, named name: String) throws {
-        let given = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        for tensor in layout.tensors {
-            guard let values = given[prefix + tensor.name] else { throw FathomError.invalid("\(name): tensor '\(prefix + tensor.name)' is missing") }
+    ///
+    /// - Parameter wanted: nil: all.
+    func fill(from given: [SafeTensors.Tensor], prefix: String, named name: String, _ wanted: [ParameterTensor]? = nil) throws {
+        let tensors = wanted ?? layout.all, byName = Dictionary(given.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for tensor in tensors {
+            guard let values = byName[prefix + tensor.name] else { throw FathomError.invalid("\(name): tensor '\(prefix + tensor.name)' is missing") }
             guard values.shape == tensor.shape else {
                 throw FathomError.invalid("\(name): tensor '\(values.name)' has shape \(values.shape); \(network) needs \(tensor.shape)")
             }
@@ -66,8 +68,8 @@ extension Model {
             }
             try setRowMajor(tensor, in: storage.floats(at: 0), to: values.values)
         }
-        let known = Set(layout.tensors.map { prefix + $0.name })
-        if let stranger = tensors.first(where: { $0.name.hasPrefix(prefix) && !known.contains($0.name) }) {
+        let known = Set(tensors.map { prefix + $0.name })
+        if let stranger = given.first(where: { $0.name.hasPrefix(prefix) && !known.contains($0.name) }) {
             throw FathomError.invalid("\(name): tensor '\(stranger.name)' belongs to no layer of \(network)")
         }
     }

@@ -12,19 +12,24 @@ public struct Network: NotationRepresentable {
     public let layers: [any Layer]
     /// The notation in its shortest form, which parses back to an equal network.
     public let description: String
+    /// Layers, those inside of others counted too.
+    let size: Int
 
     public init(_ notation: String) throws(FathomError) {
         let terms = try parseTerms(notation, blocks: Set(layerKinds.filter(\.isBlock).map(\.name)), example: "linear(128) or [ … ] * 2")
         if terms.isEmpty {
             throw Position(source: notation, offset: 0).error("no network", "write layers, as in [linear(128) relu] * 2 linear(outputs)")
         }
-        self.init(try Self.elements(terms))
+        let elements = try Self.elements(terms)
+        try Self.checkSequence(terms)
+        self.init(elements)
     }
 
     init(_ elements: [Element]) {
         self.elements = elements
         layers = Self.expanded(elements)
         description = Self.printed(elements)
+        size = layers.reduce(layers.count) { $0 + ($1.inside?.size ?? 0) }
     }
 
     public static func == (a: Network, b: Network) -> Bool { a.description == b.description }
@@ -50,6 +55,36 @@ public struct Network: NotationRepresentable {
     static func elements(_ terms: [Term]) throws(FathomError) -> [Element] {
         _ = try layerCount(terms)
         return try read(terms)
+    }
+
+    /// Checks that `sequence` stands first, that what needs a sequence has one, and that no residual changes the rows.
+    private static func checkSequence(_ terms: [Term]) throws(FathomError) {
+        let recurrent = Set(Recurrent.kinds.map(\.name)), reductions = Set(StepReduction.kinds.map(\.name))
+        var isFirst = true, inSequence = false
+        func check(_ terms: [Term], inResidual: Bool) throws(FathomError) {
+            for term in terms {
+                // What holds for the first repetition and for the second holds for all.
+                for _ in 0..<min(term.times, 2) {
+                    let name = term.name ?? ""
+                    if name == "sequence" {
+                        guard isFirst, !inResidual else { throw term.position.error("'sequence' behind other layers", "it stands first, and once") }
+                        inSequence = true
+                    } else if recurrent.contains(name) || reductions.contains(name), !inSequence {
+                        throw term.position.error("'\(name)' without a sequence", "begin the network with sequence(steps)")
+                    } else if reductions.contains(name) {
+                        guard !inResidual else {
+                            throw term.position.error("'\(name)' inside a residual", "it changes the rows; move it behind the residual")
+                        }
+                        inSequence = false
+                    }
+                    if let group = term.group {
+                        try check(group, inResidual: inResidual || term.name != nil)
+                    }
+                    isFirst = false
+                }
+            }
+        }
+        try check(terms, inResidual: false)
     }
 
     private static func layerCount(_ terms: [Term]) throws(FathomError) -> Int {
@@ -104,26 +139,25 @@ public struct Network: NotationRepresentable {
         }.joined(separator: " ")
     }
 
-    // MARK: Widths
+    // MARK: Shapes
 
     /// The network with every width known: `linear(outputs)` becomes a number.
     ///
     /// - Parameters:
     ///   - inputs: The columns of the data.
-    ///   - outputs: The columns that the data asks for; nil where any will do, and `linear(outputs)` cannot be told.
+    ///   - outputs: The columns that the data asks for at each step; nil where any will do, and `linear(outputs)` cannot be told.
     /// - Throws: `FathomError.invalid`, naming the layer by its position, where a width is missing, or the last is not `outputs`.
     public func resolved(inputs: Int, outputs: Int?) throws(FathomError) -> Network {
         for (name, width) in [("inputs", inputs), ("outputs", outputs ?? 1)] where !(1...Linear.widest).contains(width) {
             throw FathomError.invalid("\(width) \(name); a network takes and gives 1 to \(Linear.widest) columns")
         }
-        if outputs == nil, let position = layers.firstIndex(where: { (try? $0.resolved(outputs: nil)) == nil }) {
-            throw FathomError.invalid(
-                "layer \(position), \(layers[position]), takes its width from the data, which states none; give it a number")
+        if outputs == nil, let place = places.last(where: { $0.layer.inside == nil && (try? $0.layer.resolved(outputs: nil)) == nil }) {
+            throw FathomError.invalid("layer \(place.path), \(place.layer), takes its width from the data, which states none; give it a number")
         }
-        let network = Network(try Self.resolved(elements, outputs: outputs))
-        let widths = try network.widths(inputs: inputs)
-        if let outputs, let width = widths.last, width != outputs {
-            guard let position = network.layers.lastIndex(where: \.hasWeights) else {
+        let network = try filled(outputs: outputs)
+        let shapes = try network.shapes(from: Shape(columns: inputs))
+        if let outputs, let width = shapes.last?.columns, width != outputs {
+            guard let position = network.layers.lastIndex(where: { $0.hasWeights || $0.inside != nil }) else {
                 throw FathomError.invalid(
                     "the network has no layer with weights and gives its \(width) inputs; the data wants \(outputs): add linear(outputs)")
             }
@@ -133,58 +167,44 @@ public struct Network: NotationRepresentable {
         return network
     }
 
-    /// The number of columns after each layer of a resolved network.
-    public func widths(inputs: Int) throws(FathomError) -> [Int] {
-        var width = inputs
-        var widths: [Int] = []
-        widths.reserveCapacity(layers.count)
-        for layer in layers {
-            width = try layer.outputs(from: width)
-            widths.append(width)
-        }
-        return widths
-    }
+    /// The same network with a width in place of every `outputs`.
+    func filled(outputs: Int?) throws(FathomError) -> Network { Network(try Self.filled(elements, outputs: outputs)) }
 
-    private static func resolved(_ elements: [Element], outputs: Int?) throws(FathomError) -> [Element] {
+    private static func filled(_ elements: [Element], outputs: Int?) throws(FathomError) -> [Element] {
         try elements.map { element throws(FathomError) in
             switch element {
             case .layer(let layer): .layer(try layer.resolved(outputs: outputs))
-            case .repeated(let inside, let times): .repeated(try resolved(inside, outputs: outputs), times: times)
+            case .repeated(let inside, let times): .repeated(try filled(inside, outputs: outputs), times: times)
             }
         }
     }
 
-    // MARK: Initialization
+    /// The number of columns after each layer of a resolved network.
+    public func widths(inputs: Int) throws(FathomError) -> [Int] { try shapes(from: Shape(columns: inputs)).map(\.columns) }
 
-    /// The activation right after a position; nil where there is none.
-    public func activation(after position: Int) -> Activation? {
-        position + 1 < layers.count ? layers[position + 1] as? Activation : nil
-    }
-
-    /// The initializer of the layer at a position: its own, else the given one, else the one that fits the activation that follows.
-    /// nil where the layer has no weights.
-    public func initializer(at position: Int, default initializer: Initializer? = nil) -> Initializer? {
-        let layer = layers[position]
-        guard layer.hasWeights else { return nil }
-        return layer.initializer ?? initializer ?? Initializer.fitting(activation(after: position))
-    }
-
-    /// Who is drawn by what, for people: `he for 0.linear, 2.linear; glorot for 4.linear`.
-    public func initializationSummary(default initializer: Initializer? = nil) -> String {
-        var order: [Initializer] = []
-        var names: [Initializer: [String]] = [:]
+    /// The shape after each layer of a resolved network.
+    public func shapes(from input: Shape) throws(FathomError) -> [Shape] {
+        var shape = input
+        var shapes: [Shape] = []
+        shapes.reserveCapacity(layers.count)
         for (position, layer) in layers.enumerated() {
-            guard let chosen = self.initializer(at: position, default: initializer) else { continue }
-            if names[chosen] == nil { order.append(chosen) }
-            names[chosen, default: []].append("\(position).\(layer.name)")
+            do {
+                shape = try layer.output(for: shape)
+            } catch .invalid(let what) where !(layer is Linear) {
+                // What is said of a layer inside keeps its own position: layer 1.3, …
+                throw FathomError.invalid("layer \(position)" + (what.hasPrefix("layer ") ? "." + what.dropFirst(6) : ", \(layer): \(what)"))
+            }
+            shapes.append(shape)
         }
-        return order.map { "\($0) for \(Self.listed(names[$0] ?? []))" }.joined(separator: "; ")
+        return shapes
     }
 
-    /// All of up to four names; of more, the first two, the last, and how many.
-    private static func listed(_ names: [String]) -> String {
-        names.count <= 4
-            ? names.joined(separator: ", ")
-            : "\(names[0]), \(names[1]), …, \(names[names.count - 1]) (\(names.count) layers)"
-    }
+    /// Time steps that the network cuts a sample into; nil where it begins without `sequence`.
+    public var inputSteps: Int? { (layers.first as? SequenceInput)?.steps }
+
+    /// Time steps of its output: those of its input, unless `last` or `mean` has made one row of them.
+    public var outputSteps: Int? { layers.contains { $0 is StepReduction } ? nil : inputSteps }
+
+    /// Whether a layer carries a state from step to step.
+    public var isRecurrent: Bool { layers.contains { $0 is Recurrent || $0.inside?.isRecurrent == true } }
 }

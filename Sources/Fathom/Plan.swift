@@ -1,13 +1,17 @@
 /// The flat list of kernel calls that a network runs for one batch size, with every buffer laid out beforehand. Running it allocates nothing.
 ///
-/// A training plan: gather the minibatch, forward, loss, backward, then the trainer's own calls (norms, clipping, optimizer).
-/// A prediction plan: gather, forward.
+/// A training plan: gather the minibatch, forward, loss, backward. A prediction plan: gather, forward.
 struct Plan {
     /// The first gathers the features, in training and evaluation the second the targets; both are pointed at their source before each run.
     var calls: [Call]
+    /// What follows the update of the parameters.
+    let tail: [Call]
     let rows: Int
+    /// A row for each sample; of a network whose output is every step, for each step and sample, steps outermost.
     let output: Panels
-    /// The loss of each row, where the plan computes it.
+    /// The gradient at the input; nil unless it was asked for.
+    let inputGradient: Panels?
+    /// The loss of each row of the output, where the plan computes it.
     let rowLoss: UnsafeMutablePointer<Double>
     /// The class of the largest output of each row, in evaluation.
     let predictedClasses: UnsafeMutablePointer<Int32>
@@ -33,27 +37,50 @@ struct Plan {
         let network: Network
         let layout: ParameterLayout
         let inputs: Int
-        let outputs: Int
         let purpose: Purpose
         var loss: Loss?
         var inputScaling: ColumnScaling?
         var targetScaling: ColumnScaling?
+        var seed: UInt64 = 0
+        var recompute = Recompute.none
+        var timeNorm: Double?
+        /// Whether the gradient at the input is made too.
+        var wantsInputGradient = false
+
+        var outputs: Int { layout.output.columns }
     }
+
+    /// Where a training plan finds and leaves the numbers of its step.
+    struct Step {
+        let loss: UnsafeMutablePointer<Double>
+        let batch: UnsafePointer<Batch>
+        let update: UnsafePointer<Update>?
+        /// Rows of the batch that the loss is a mean over; nil: the plan's own.
+        var batchRows: Int?
+        /// Where the losses of the batch's rows lie, the plan's from its first on; nil: a place of its own.
+        var rowLoss: UnsafeMutablePointer<Double>?
+    }
+}
+
+/// What is kept of the forward pass for the backward one.
+public enum Recompute: String, Sendable, Hashable, CaseIterable {
+    /// Every signal.
+    case none
+    /// The signals at the borders of √depth segments; those inside are made again: Chen et al. 2016, "Training deep nets with sublinear memory cost".
+    case sqrt
 }
 
 extension Plan {
     /// - Parameters:
-    ///   - lossMean: where the mean loss of the batch goes.
-    ///   - tail: the calls that follow the backward pass.
+    ///   - gradients: where they go, laid out as the learned parameters; nil where the plan does not train.
+    ///   - step: nil where the plan does not train.
     init(
-        _ blueprint: Blueprint, rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>? = nil,
-        lossMean: UnsafeMutablePointer<Double>? = nil, tail: [Call] = []
+        _ blueprint: Blueprint, rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>? = nil, step: Step? = nil
     ) throws {
         func build(_ memory: Memory?) -> Plan {
-            blueprint.build(rows: rows, parameters: parameters, gradients: gradients ?? parameters, lossMean: lossMean, memory: memory)
+            blueprint.build(rows: rows, parameters: parameters, gradients: gradients ?? parameters, step: step, memory: memory)
         }
         self = build(try Memory(byteCount: build(nil).byteCount))
-        calls += tail
     }
 }
 
@@ -62,88 +89,59 @@ extension Plan.Blueprint {
     func byteCount(rows: Int) -> Int {
         let nowhere = UnsafeMutablePointer<Float>(bitPattern: Reservation.alignment)!
         // No batch is larger than this; beyond it, sizes would only overflow.
-        return build(rows: min(rows, 1 << 32), parameters: nowhere, gradients: nowhere, lossMean: nil, memory: nil).byteCount
+        return build(rows: min(rows, 1 << 32), parameters: nowhere, gradients: nowhere, step: nil, memory: nil).byteCount
     }
 
     fileprivate func build(
-        rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, lossMean: UnsafeMutablePointer<Double>?, memory: Memory?
+        rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, step: Plan.Step?, memory: Memory?
     ) -> Plan {
-        let layers = network.layers.map(\.planned), widths = layout.widths
-        let training = purpose == .training
-        // The first layer has no input gradient to make.
-        var plan = PlanBuilder(
-            rows: rows, training: training, widest: widths.max() ?? inputs,
-            scratch: training ? zip(layers, widths).dropFirst().map { $0.scratch(inputs: $1) }.max() ?? 0 : 0,
-            parameters: parameters, gradients: gradients, memory: memory)
+        let training = purpose == .training, settings = PlanSettings(
+            rows: rows, training: training, accumulates: (step?.batchRows ?? rows) != rows, recomputes: training && recompute == .sqrt, seed: seed,
+            timeNorm: timeNorm, batch: step?.batch, update: step?.update)
+        var plan = PlanBuilder(settings, layout, parameters: parameters, gradients: gradients, memory: memory)
 
-        let input = plan.lasting(columns: inputs)
-        plan.append(.gather(bytes: false, sourceColumns: inputs, mean: inputScaling?.mean, scale: inputScaling?.scale, x: input))
-        let targets = gatherTargets(&plan)
-        let stages = forward(Signal(input), layers, &plan)
-        let output = stages.last?.output ?? Signal(input)
-        let rowLoss = plan.reserve(Double.self, count: rows), predictedClasses = plan.reserve(Int32.self, count: rows)
-        var answer = output.values
+        let steps = network.inputSteps
+        let input = plan.take(rows: rows * (steps ?? 1), columns: inputs / (steps ?? 1))
+        plan.append(.gather(bytes: false, sourceColumns: inputs, steps: steps ?? 1, mean: inputScaling?.mean, scale: inputScaling?.scale, x: input))
+        let outputRows = layout.output.rows(samples: rows)
+        let targets = gatherTargets(&plan, outputRows)
+        let pass = network.forward(Signal(input, steps: steps), &plan)
+        let output = pass.output.values
+        let rowLoss = step?.rowLoss ?? plan.pool.reserve(Double.self, count: outputRows)
+        let predictedClasses = plan.pool.reserve(Int32.self, count: outputRows)
+        var answer = output, inputGradient: Panels?
         if let loss, purpose == .training || purpose == .evaluation {
-            let gradient = training ? plan.passing(columns: outputs) : nil
-            plan.append(.loss(loss, y: output.values, targets: targets, units: targetScaling?.deviation, rowLoss: rowLoss, dy: gradient))
-            if let lossMean {
-                plan.append(.lossMean(rows: rows, divisor: loss.divisor(rows: rows, columns: outputs), rowLoss: rowLoss, mean: lossMean))
+            let divisor = loss.divisor(rows: layout.output.rows(samples: step?.batchRows ?? rows), columns: outputs)
+            let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil
+            plan.append(.loss(loss, y: output, targets: targets, units: targetScaling?.deviation, divisor: divisor, rowLoss: rowLoss, dy: gradient))
+            if let step, step.batchRows == nil { plan.append(.lossMean(rows: outputRows, divisor: divisor, rowLoss: rowLoss, mean: step.loss)) }
+            if let gradient {
+                let dz = plan.backward(throughActivationOf: pass.output, gradient)
+                inputGradient = pass.backward(dz, wantsInputGradient, &plan)
             }
-            if let gradient { backward(gradient, stages, &plan) }
         }
-        if purpose == .evaluation { plan.append(.argmax(y: output.values, classes: predictedClasses)) }
+        if purpose == .evaluation { plan.append(.argmax(y: output, classes: predictedClasses)) }
         if purpose == .probabilities {
-            answer = plan.passing(columns: outputs)
+            answer = plan.take(rows: outputRows, columns: outputs)
             let binary = loss == .binaryCrossEntropy
-            plan.append(binary ? .activationForward(.sigmoid, z: output.values, y: answer) : .softmax(y: output.values, p: answer))
+            plan.append(binary ? .activationForward(.sigmoid, z: output, y: answer) : .softmax(y: output, p: answer))
         }
         return Plan(
-            calls: plan.calls, rows: rows, output: answer, rowLoss: rowLoss, predictedClasses: predictedClasses, targets: targets,
-            byteCount: plan.reservation.byteCount, memory: memory, blueprint: self)
+            calls: plan.calls, tail: plan.tail, rows: rows, output: answer, inputGradient: inputGradient, rowLoss: rowLoss, predictedClasses: predictedClasses,
+            targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, blueprint: self)
     }
 
-    private func gatherTargets(_ plan: inout PlanBuilder) -> TargetBuffers {
+    private func gatherTargets(_ plan: inout PlanBuilder, _ rows: Int) -> TargetBuffers {
         guard let loss, purpose == .training || purpose == .evaluation else { return TargetBuffers(classes: nil, values: nil) }
+        let steps = layout.output.steps ?? 1
         if loss == .crossEntropy {
-            let classes = plan.reserve(Int32.self, count: plan.rows)
-            plan.append(.gatherClasses(rows: plan.rows, classes: classes))
+            let classes = plan.pool.reserve(Int32.self, count: rows)
+            plan.append(.gatherClasses(rows: plan.settings.rows, steps: steps, classes: classes))
             return TargetBuffers(classes: classes, values: nil)
         }
-        let values = plan.lasting(columns: outputs)
-        plan.append(.gather(bytes: false, sourceColumns: outputs, mean: targetScaling?.mean, scale: targetScaling?.scale, x: values))
+        let values = plan.take(rows: rows, columns: outputs)
+        plan.append(.gather(
+            bytes: false, sourceColumns: steps * outputs, steps: steps, mean: targetScaling?.mean, scale: targetScaling?.scale, x: values))
         return TargetBuffers(classes: nil, values: values)
-    }
-
-    /// A layer in its place: what it reads and what it made. An activation that the layer before it applied has no stage of its own.
-    private struct Stage {
-        let layer: any PlannedLayer
-        let position: Int
-        let input: Signal
-        let output: Signal
-    }
-
-    private func forward(_ input: Signal, _ layers: [any PlannedLayer], _ plan: inout PlanBuilder) -> [Stage] {
-        var stages: [Stage] = [], signal = input, position = 0
-        while position < layers.count {
-            let layer = layers[position]
-            let next = position + 1 < layers.count ? layers[position + 1] as? Activation : nil
-            let fused = layer.fusesActivation ? next : nil
-            let output = layer.forward(signal, tensors: layout.tensors(ofLayer: position), activation: fused ?? .identity, plan: &plan)
-            stages.append(Stage(layer: layer, position: position, input: signal, output: output))
-            signal = output
-            position += fused == nil ? 1 : 2
-        }
-        return stages
-    }
-
-    private func backward(_ outputGradient: Panels, _ stages: [Stage], _ plan: inout PlanBuilder) {
-        guard let last = stages.last else { return }
-        var gradient = outputGradient
-        plan.backward(throughActivationOf: last.output, gradient)
-        for (i, stage) in stages.enumerated().reversed() {
-            let tensors = layout.tensors(ofLayer: stage.position)
-            guard let next = stage.layer.backward(gradient, input: stage.input, tensors: tensors, needsInput: i > 0, plan: &plan) else { return }
-            gradient = next
-        }
     }
 }

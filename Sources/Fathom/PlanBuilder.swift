@@ -1,35 +1,50 @@
 /// The output of a layer on its way through a plan: its values, and what the backward pass needs to go through the activation fused into it.
 struct Signal {
+    /// A row for each sample, or, of a sequence, for each step and sample, steps outermost.
     let values: Panels
+    let steps: Int?
     /// The activation that the layer applied last; identity where none.
     let activation: Activation
     /// What the derivative of that activation is computed from: `values`, or the activation's input.
     let saved: Panels
 
-    init(_ values: Panels, activation: Activation = .identity, saved: Panels? = nil) {
+    init(_ values: Panels, steps: Int?, activation: Activation = .identity, saved: Panels? = nil) {
         self.values = values
+        self.steps = steps
         self.activation = activation
         self.saved = saved ?? values
     }
+
+    /// The same values as something whose derivative nobody has to go through any more.
+    var plain: Signal { Signal(values, steps: steps) }
 }
 
-/// What a plan asks of a layer, beyond its notation and its width. `tensors` are the layer's own, in the order that `parameters` gave.
+/// A layer's output, and its way back.
+struct Pass {
+    let output: Signal
+    /// Appends the calls of the backward pass. It is given the gradient at the output before the fused activation, as its owner, and whether the gradient at the
+    /// input is wanted; it returns that, before the activation fused into the input, or nil.
+    let backward: (_ dz: Panels, _ needsInput: Bool, _ plan: inout PlanBuilder) -> Panels?
+}
+
+/// What a plan asks of a layer, beyond its notation and its shapes.
 protocol PlannedLayer: Sendable {
-    /// The tensors it learns, for a width in.
-    func parameters(inputs: Int) -> [(role: ParameterTensor.Role, rows: Int, columns: Int)]
-    /// Floats of scratch that its backward pass needs while it runs.
-    func scratch(inputs: Int) -> Int
-    /// Of the forward pass, per sample; a multiplication with its addition counts two.
-    func flops(inputs: Int) -> Int
+    /// The tensors that it learns or remembers.
+    func parameters(_ input: Shape) throws -> [ParameterTensor.Request]
+    /// Of the forward pass, per sample; a multiplication with its addition counts two. What is inside is not counted.
+    func flops(_ input: Shape) -> Int
     /// Whether an activation that follows is applied by this layer's own calls.
     var fusesActivation: Bool { get }
     /// Fills its tensors before training.
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws
     /// Appends the calls that take `input` to the layer's output, `activation` applied to it.
-    func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, activation: Activation, plan: inout PlanBuilder) -> Signal
-    /// Appends the calls that take `dz`, the gradient at the layer's output before its fused activation, to the gradients of its tensors and, if
-    /// `needsInput`, to the gradient at its input before the activation fused into that.
-    func backward(_ dz: Panels, input: Signal, tensors: ArraySlice<ParameterTensor>, needsInput: Bool, plan: inout PlanBuilder) -> Panels?
+    func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass
+}
+
+extension PlannedLayer {
+    func parameters(_ input: Shape) throws -> [ParameterTensor.Request] { [] }
+    var fusesActivation: Bool { false }
+    func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws {}
 }
 
 extension Layer {
@@ -42,56 +57,85 @@ extension Layer {
 
 /// Lays out the buffers of a plan and lists its calls. Run once without memory, it measures; run again with it, it builds.
 struct PlanBuilder {
-    let rows: Int
-    let training: Bool
+    let settings: PlanSettings
+    let layout: ParameterLayout
     let parameters: UnsafeMutablePointer<Float>
     let gradients: UnsafeMutablePointer<Float>
-    /// Shared by all layers, each while it runs backward.
-    let scratch: UnsafeMutablePointer<Float>
-    private(set) var reservation: Reservation
+    var pool: BufferPool
     private(set) var calls: [Call] = []
+    /// Calls that follow the update of the parameters.
+    private(set) var tail: [Call] = []
+    /// Whether a forward pass is run for the second time, its first results having been let go.
+    var isRecomputing = false
 
-    // Gradients of signals, and in prediction the signals themselves, are needed only until the next layer has run: two buffers take turns.
-    private let turns: [UnsafeMutablePointer<Float>]
-    private var turn = 0
-
-    /// - Parameters:
-    ///   - widest: columns of the widest signal.
-    ///   - scratch: floats of the shared scratch.
-    ///   - memory: nil to measure only.
+    /// - Parameter memory: nil to measure only.
     init(
-        rows: Int, training: Bool, widest: Int, scratch: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
-        memory: Memory?
+        _ settings: PlanSettings, _ layout: ParameterLayout, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, memory: Memory?
     ) {
-        self.rows = rows
-        self.training = training
+        self.settings = settings
+        self.layout = layout
         self.parameters = parameters
         self.gradients = gradients
-        reservation = Reservation(in: memory)
-        self.scratch = reservation.reserve(Float.self, count: scratch)
-        let count = Panels.count(rows: rows, columns: widest)
-        turns = [reservation.reserve(Float.self, count: count), reservation.reserve(Float.self, count: count)]
+        pool = BufferPool(in: memory)
     }
+
+    var training: Bool { settings.training }
 
     mutating func append(_ call: Call) { calls.append(call) }
+    mutating func appendToTail(_ call: Call) { tail.append(call) }
 
-    mutating func reserve<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element> { reservation.reserve(type, count: count) }
+    mutating func take(rows: Int, columns: Int) -> Panels { pool.take(rows: rows, columns: columns) }
+    mutating func take(like m: Panels) -> Panels { pool.take(rows: m.rows, columns: m.columns) }
+    mutating func release(_ panels: Panels) { pool.release(panels) }
 
-    /// A matrix of the batch that lasts as long as the plan.
-    mutating func lasting(columns: Int) -> Panels { reservation.panels(rows: rows, columns: columns) }
+    func parameter(_ tensor: ParameterTensor) -> Panels { tensor.panels(in: parameters) }
+    func gradient(_ tensor: ParameterTensor) -> Panels { tensor.panels(in: gradients) }
 
-    /// A matrix of the batch that lasts until the next but one is asked for.
-    mutating func passing(columns: Int) -> Panels {
-        turn = 1 - turn
-        return Panels(data: turns[turn], rows: rows, columns: columns)
+    /// A buffer to write a changed gradient to: itself, where nobody else reads it.
+    mutating func destination(for gradient: Panels) -> Panels {
+        if pool.isOwnedOnce(gradient) { return gradient }
+        pool.release(gradient)
+        return take(like: gradient)
     }
 
-    /// A layer's output: kept for the backward pass in training.
-    mutating func output(columns: Int) -> Panels { training ? lasting(columns: columns) : passing(columns: columns) }
+    /// Takes a gradient back through the activation fused into `signal`.
+    mutating func backward(throughActivationOf signal: Signal, _ gradient: Panels) -> Panels {
+        guard signal.activation != .identity else { return gradient }
+        let dz = destination(for: gradient)
+        append(.activationBackward(signal.activation, saved: signal.saved, dy: gradient, dz: dz))
+        return dz
+    }
 
-    /// Takes a gradient back through the activation fused into `signal`, in place.
-    mutating func backward(throughActivationOf signal: Signal, _ gradient: Panels) {
-        guard signal.activation != .identity else { return }
-        append(.activationBackward(signal.activation, saved: signal.saved, dy: gradient, dz: gradient))
+    /// dx = (dy·wᵀ) ⊙ φ′(saved), or dx + dy·wᵀ where it accumulates, wᵀ made on the way.
+    mutating func appendDgrad(dy: Panels, w: Panels, input: Signal, dx: Panels, accumulate: Bool = false) {
+        let transposed = take(rows: w.columns, columns: w.rows)
+        append(.transpose(w, into: transposed))
+        append(.dgrad(dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx))
+        release(transposed)
+    }
+}
+
+/// What all parts of a plan share.
+struct PlanSettings {
+    /// Samples of the batch.
+    let rows: Int
+    let training: Bool
+    /// Whether gradients are added to what is there: of a batch in several passes.
+    let accumulates: Bool
+    /// Whether signals inside segments are made again in the backward pass: memory then grows with the root of the depth.
+    let recomputes: Bool
+    let seed: UInt64
+    /// Largest norm of the gradient at a time step; nil: any.
+    let timeNorm: Double?
+    /// What draws of a step are keyed by, and whether the step was finite; nil where the plan does not train.
+    let batch: UnsafePointer<Batch>?
+    let update: UnsafePointer<Update>?
+}
+
+extension PlanBuilder {
+    /// Scales the gradient of a time step to the largest norm allowed, where one is set.
+    mutating func clipTimeStep(_ gradient: Panels) {
+        guard settings.timeNorm != nil else { return }
+        preconditionFailure("until the kernel is here")
     }
 }

@@ -15,7 +15,7 @@ extension Model {
     /// - Parameters:
     ///   - rows: row-major, `inputs` to a sample.
     ///   - threads: 1 stays on the caller's thread, for serving from many tasks at once; nil: as many as the work pays for. The bits are the same.
-    /// - Returns: row-major, `outputs` to a sample.
+    /// - Returns: row-major, `outputs` to a sample, or to each of its steps in order where the output is every step.
     /// - Throws: `FathomError.invalid` where `rows` is no multiple of `inputs`.
     public func predict(_ rows: [Float], threads: Int? = nil) throws -> [Float] {
         guard rows.count % inputs == 0 else {
@@ -26,7 +26,7 @@ extension Model {
 
     /// Outputs for the features of samples; see `predict(_:threads:)`.
     public func predict(_ samples: Samples, threads: Int? = nil) throws -> [Float] {
-        let scaling = try ColumnScaling(details.targetStandardization, columns: outputs)
+        let scaling = try targetScaling()
         return try withExtendedLifetime(scaling) {
             try outputs(of: samples, purpose: .prediction, threads: threads, scale: scaling?.deviation, offset: scaling?.mean)
         }
@@ -37,15 +37,15 @@ extension Model {
         try outputs(of: samples, purpose: .probabilities, threads: threads, scale: nil, offset: nil)
     }
 
-    /// The class of each sample: the largest logit's (the first of equals), or, of two classes told by one logit, the second where it is positive.
+    /// The class of each sample, or of each of its steps in order: the largest logit's (the first of equals), or, of two classes told by one logit, the second where it is positive.
     public func predictClasses(_ samples: Samples, threads: Int? = nil) throws -> [Int] {
         var classes: [Int] = []
         classes.reserveCapacity(samples.count)
         try forEachBatch(of: samples, purpose: .evaluation, loss: nil, threads: threads) { plan, rows in
-            if outputs == 1 {
-                classes += (0..<rows.count).map { plan.output.data[Panels.width * $0] > 0 ? 1 : 0 }
-            } else {
-                classes += (0..<rows.count).map { Int(plan.predictedClasses[$0]) }
+            for r in 0..<rows.count {
+                for row in stride(from: r, to: plan.output.rows, by: rows.count) {
+                    classes.append(outputs == 1 ? (plan.output[row, 0] > 0 ? 1 : 0) : Int(plan.predictedClasses[row]))
+                }
             }
         }
         return classes
@@ -56,7 +56,7 @@ extension Model {
     /// - Throws: `FathomError.invalid` where widths disagree, there are no samples, or the targets are not what the loss takes.
     public func evaluate(_ samples: Samples, loss: Loss, threads: Int? = nil) throws -> Evaluation {
         guard samples.count > 0 else { throw FathomError.invalid("there are no samples to evaluate") }
-        try samples.checkTargets(for: loss, outputs: outputs)
+        try samples.checkTargets(for: loss, outputs: outputs, steps: outputSteps)
         var sum = 0.0, right = 0
         try forEachBatch(of: samples, purpose: .evaluation, loss: loss, threads: threads) { plan, rows in
             for r in 0..<rows.count {
@@ -78,11 +78,13 @@ extension Model {
     private func outputs(
         of samples: Samples, purpose: Plan.Blueprint.Purpose, threads: Int?, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?
     ) throws -> [Float] {
-        try [Float](unsafeUninitializedCapacity: samples.count * outputs) { target, initialized in
+        let steps = outputSteps ?? 1, width = steps * outputs
+        return try [Float](unsafeUninitializedCapacity: samples.count * width) { target, initialized in
             try forEachBatch(of: samples, purpose: purpose, loss: details.loss, threads: threads) { plan, rows in
-                run([.scatter(plan.output, scale: scale, offset: offset, target: target.baseAddress! + rows.lowerBound * outputs)], threads: 1)
+                let address = target.baseAddress! + rows.lowerBound * width
+                run([.scatter(plan.output, steps: steps, scale: scale, offset: offset, target: address)], threads: 1)
             }
-            initialized = samples.count * outputs
+            initialized = samples.count * width
         }
     }
 

@@ -1,6 +1,6 @@
 /// One layer of a model, as `fathom inspect` shows it.
 public struct LayerSummary: Sendable, Hashable, Codable {
-    /// "0.linear": its position in `nn.Sequential`, and what it is.
+    /// "0.linear", "1.3.linear": its position in `nn.Sequential`, and what it is.
     public let name: String
     /// As the network writes it.
     public let notation: String
@@ -13,11 +13,12 @@ public struct LayerSummary: Sendable, Hashable, Codable {
 
 extension Model {
     public var summary: [LayerSummary] {
-        let widths = layout.widths
-        return network.layers.enumerated().map { position, layer in
-            LayerSummary(
-                name: "\(position).\(layer.name)", notation: layer.description, inputs: widths[position], outputs: widths[position + 1],
-                parameters: layout.tensors(ofLayer: position).reduce(0) { $0 + $1.elements }, flops: layer.planned.flops(inputs: widths[position]))
+        zip(network.places, layout.shapes).map { place, shape in
+            let output = (try? place.layer.output(for: shape)) ?? shape
+            return LayerSummary(
+                name: place.name, notation: place.layer.description, inputs: shape.columns, outputs: output.columns,
+                parameters: layout.tensors(ofLayer: place.ordinal).reduce(0) { $0 + ($1.role == .state ? 0 : $1.elements) },
+                flops: place.layer.planned.flops(shape))
         }
     }
 }
@@ -25,10 +26,12 @@ extension Model {
 /// Bytes that training a network takes: parameters, gradients, the optimizer's state and the buffers of a batch; the data not counted.
 ///
 /// - Throws: `FathomError.invalid` where widths disagree.
-public func trainingMemory(_ network: Network, inputs: Int, outputs: Int?, loss: Loss, optimizer: Optimizer, batch: Int) throws -> Int {
+public func trainingMemory(
+    _ network: Network, inputs: Int, outputs: Int?, loss: Loss, optimizer: Optimizer, batch: Int, recompute: Recompute = .none
+) throws -> Int {
     let network = try network.resolved(inputs: inputs, outputs: outputs)
     let layout = try ParameterLayout(network, inputs: inputs)
-    let blueprint = Plan.Blueprint(
-        network: network, layout: layout, inputs: inputs, outputs: layout.widths.last ?? inputs, purpose: .training, loss: loss)
-    return min(layout.count * MemoryLayout<Float>.stride * (2 + optimizer.moments.count) + blueprint.byteCount(rows: batch), Reservation.most)
+    let blueprint = Plan.Blueprint(network: network, layout: layout, inputs: inputs, purpose: .training, loss: loss, recompute: recompute)
+    let floats = layout.storageCount + layout.count * (1 + optimizer.moments.count)
+    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: batch), Reservation.most)
 }

@@ -32,6 +32,8 @@ public final class Trainer {
     let moments: [Memory]
     private let state: StepState
     private let blueprint: Plan.Blueprint
+    /// What the draws of a step are keyed by.
+    private let batch: Memory
     /// The last batch sizes seen, newest last: as a rule the full batch and an epoch's last one.
     private var plans: [Plan] = []
 
@@ -41,14 +43,20 @@ public final class Trainer {
     /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where training does not fit in memory.
     public convenience init(
         _ network: Network, inputs: Int, outputs: Int? = nil, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, initializer: Initializer? = nil,
-        seed: UInt64 = 0, threads: Int? = nil
+        recompute: Recompute = .none, seed: UInt64 = 0, threads: Int? = nil
     ) throws {
         let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed)
-        try self.init(model, loss: loss, optimizer: optimizer, clipping: clipping, threads: threads)
+        try self.init(model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, seed: seed, threads: threads)
     }
 
     /// A trainer that goes on from a model's parameters, with a fresh optimizer.
-    public init(_ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, threads: Int? = nil) throws {
+    ///
+    /// - Parameters:
+    ///   - recompute: what is made again in the backward pass rather than kept.
+    ///   - seed: of what is drawn in training: dropout.
+    public init(
+        _ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, recompute: Recompute = .none, seed: UInt64 = 0, threads: Int? = nil
+    ) throws {
         try loss.validate()
         try optimizer.validate()
         try clipping.validate()
@@ -61,13 +69,17 @@ public final class Trainer {
         var model = model
         model.details.loss = loss
         start = model
+        parameters = try Memory(byteCount: model.storage.byteCount)
+        parameters.base.copyMemory(from: model.storage.base, byteCount: model.storage.byteCount)
         let bytes = model.layout.count * MemoryLayout<Float>.stride
-        parameters = try Memory(byteCount: bytes)
-        parameters.base.copyMemory(from: model.storage.base, byteCount: bytes)
         gradients = try Memory(byteCount: bytes)
         moments = try optimizer.moments.map { _ in try Memory(byteCount: bytes) }
         state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
-        blueprint = try model.blueprint(.training, loss: loss)
+        batch = try Memory(byteCount: MemoryLayout<Batch>.stride)
+        var blueprint = try model.blueprint(.training, loss: loss)
+        blueprint.seed = seed
+        blueprint.recompute = recompute
+        self.blueprint = blueprint
     }
 
     /// The model as it is now: a snapshot.
@@ -89,7 +101,7 @@ public final class Trainer {
     }
 
     private func step(on samples: Samples) throws -> Step {
-        try samples.checkTargets(for: loss, outputs: start.outputs)
+        try samples.checkTargets(for: loss, outputs: start.outputs, steps: start.outputSteps)
         return try step(samples, order: nil, first: 0, rows: samples.count)
     }
 
@@ -107,13 +119,14 @@ public final class Trainer {
         guard samples.columns == start.inputs else {
             throw FathomError.invalid("the samples have \(samples.columns) features, the network takes \(start.inputs)")
         }
-        try samples.checkTargets(for: loss, outputs: start.outputs)
+        try samples.checkTargets(for: loss, outputs: start.outputs, steps: start.outputSteps)
     }
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
         let plan = try planIndex(rows: rows)
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
+        batch.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: UInt64(stepsTaken + 1), first_row: 0)
         samples.feed(&plans[plan], order: order, first: first, targets: true) { run($0.calls, threads: threads) }
         let update = state.update.pointee
         guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
@@ -129,7 +142,10 @@ public final class Trainer {
         if plans.count == 2 { plans.removeFirst() }
         let values = parameters.floats(at: 0), slopes = gradients.floats(at: 0)
         let tail = state.calls(start.layout, optimizer, parameters: values, gradients: slopes, moments: moments.map { $0.floats(at: 0) })
-        plans.append(try Plan(blueprint, rows: rows, parameters: values, gradients: slopes, lossMean: state.loss, tail: tail))
+        let step = Plan.Step(loss: state.loss, batch: UnsafePointer(batch.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update))
+        var plan = try Plan(blueprint, rows: rows, parameters: values, gradients: slopes, step: step)
+        plan.calls += tail + plan.tail
+        plans.append(plan)
         return plans.count - 1
     }
 

@@ -5,38 +5,40 @@ typealias Call = fathom_call
 typealias Update = fathom_update
 
 extension Call {
-    private init(_ operation: fathom_operation, _ fill: (inout fathom_arguments) -> Void) {
+    init(_ operation: fathom_operation, _ fill: (inout fathom_arguments) -> Void) {
         self.init()
         self.operation = operation
         fill(&arguments)
     }
 
-    /// y = φ(x·w + b); z keeps x·w + b where the activation's derivative needs it.
-    static func forward(x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, z: Panels?, y: Panels) -> Call {
+    /// y = φ(x·w + b), or φ(y + x·w + b) where it accumulates; z keeps x·w + b where the activation's derivative needs it.
+    static func forward(
+        x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, accumulate: Bool = false, z: Panels?, y: Panels
+    ) -> Call {
         Call(FATHOM_GEMM_FORWARD) {
             $0.gemm_forward = fathom_gemm_forward_arguments(
                 rows: x.rows, inputs: w.rows, outputs: w.columns, x: x.data, x_stride: x.stride, w: w.data, w_stride: w.stride,
-                bias: bias, activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: false,
+                bias: bias, activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: accumulate,
                 z: z?.data, z_stride: z?.stride ?? 0, y: y.data, y_stride: y.stride)
         }
     }
 
-    /// dx = (dy·wᵀ) ⊙ φ′(saved), the derivative of the activation that made x.
-    static func dgrad(dy: Panels, wt: Panels, activation: Activation, saved: Panels?, dx: Panels) -> Call {
+    /// dx = (dy·wᵀ) ⊙ φ′(saved), or (dx + dy·wᵀ) ⊙ φ′(saved) where it accumulates; the derivative of the activation that made x.
+    static func dgrad(dy: Panels, wt: Panels, activation: Activation, saved: Panels?, accumulate: Bool, dx: Panels) -> Call {
         Call(FATHOM_GEMM_DGRAD) {
             $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                 rows: dy.rows, inputs: wt.columns, outputs: wt.rows, dy: dy.data, dy_stride: dy.stride, wt: wt.data, wt_stride: wt.stride,
-                activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: false,
+                activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: accumulate,
                 saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride)
         }
     }
 
-    /// dw = xᵀ·dy.
-    static func wgrad(x: Panels, dy: Panels, dw: Panels) -> Call {
+    /// dw = xᵀ·dy, or dw + xᵀ·dy where it accumulates.
+    static func wgrad(x: Panels, dy: Panels, accumulate: Bool, dw: Panels) -> Call {
         Call(FATHOM_GEMM_WGRAD) {
             $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
                 rows: x.rows, inputs: dw.rows, outputs: dw.columns, x: x.data, x_stride: x.stride, dy: dy.data, dy_stride: dy.stride,
-                accumulate: false, dw: dw.data, dw_stride: dw.stride)
+                accumulate: accumulate, dw: dw.data, dw_stride: dw.stride)
         }
     }
 
@@ -47,10 +49,10 @@ extension Call {
         }
     }
 
-    static func biasGradient(dy: Panels, db: UnsafeMutablePointer<Float>) -> Call {
+    static func biasGradient(dy: Panels, accumulate: Bool, db: UnsafeMutablePointer<Float>) -> Call {
         Call(FATHOM_BIAS_GRADIENT) {
             $0.bias_gradient = fathom_bias_gradient_arguments(
-                rows: dy.rows, columns: dy.columns, dy: dy.data, dy_stride: dy.stride, accumulate: false, db: db)
+                rows: dy.rows, columns: dy.columns, dy: dy.data, dy_stride: dy.stride, accumulate: accumulate, db: db)
         }
     }
 
@@ -71,13 +73,15 @@ extension Call {
         }
     }
 
-    /// The loss of every row and, where dy is given, its gradient times 1/rows or 1/(rows·columns).
-    static func loss(_ loss: Loss, y: Panels, targets: TargetBuffers, units: UnsafePointer<Float>?, rowLoss: UnsafeMutablePointer<Double>, dy: Panels?) -> Call {
+    /// The loss of every row and, where dy is given, its gradient divided by `divisor`.
+    static func loss(
+        _ loss: Loss, y: Panels, targets: TargetBuffers, units: UnsafePointer<Float>?, divisor: Double, rowLoss: UnsafeMutablePointer<Double>, dy: Panels?
+    ) -> Call {
         Call(loss.kernel.operation) {
             $0.loss = fathom_loss_arguments(
                 rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, classes: targets.classes,
                 targets: targets.values?.data, targets_stride: targets.values?.stride ?? 0, units: units, parameter: loss.kernel.parameter,
-                scale: Float(1 / loss.divisor(rows: y.rows, columns: y.columns)), row_loss: rowLoss, dy: dy?.data, dy_stride: dy?.stride ?? 0)
+                scale: Float(1 / divisor), row_loss: rowLoss, dy: dy?.data, dy_stride: dy?.stride ?? 0)
         }
     }
 
@@ -124,25 +128,27 @@ extension Call {
         }
     }
 
-    /// x = (source[order] − mean)·scale, row-major into panels.
-    static func gather(bytes: Bool, sourceColumns: Int, mean: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, x: Panels) -> Call {
+    /// x = (source[order] − mean)·scale, row-major into panels; a source row of a sequence is its steps one after another.
+    static func gather(bytes: Bool, sourceColumns: Int, steps: Int = 1, mean: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, x: Panels) -> Call {
         Call(bytes ? FATHOM_GATHER_BYTES : FATHOM_GATHER_FLOATS) {
             $0.gather = fathom_gather_arguments(
-                rows: x.rows, columns: x.columns, steps: 1, source: nil, source_stride: sourceColumns, order: nil, mean: mean, scale: scale,
+                rows: x.rows / steps, columns: x.columns, steps: steps, source: nil, source_stride: sourceColumns, order: nil, mean: mean, scale: scale,
                 x: x.data, x_stride: x.stride)
         }
     }
 
-    static func gatherClasses(rows: Int, classes: UnsafeMutablePointer<Int32>) -> Call {
-        Call(FATHOM_GATHER_CLASSES) { $0.gather_classes = fathom_gather_classes_arguments(rows: rows, steps: 1, source: nil, order: nil, classes: classes) }
+    static func gatherClasses(rows: Int, steps: Int = 1, classes: UnsafeMutablePointer<Int32>) -> Call {
+        Call(FATHOM_GATHER_CLASSES) {
+            $0.gather_classes = fathom_gather_classes_arguments(rows: rows, steps: steps, source: nil, order: nil, classes: classes)
+        }
     }
 
-    /// target = m·scale + offset, panels into row-major.
-    static func scatter(_ m: Panels, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?, target: UnsafeMutablePointer<Float>) -> Call {
+    /// target = m·scale + offset, panels into row-major; a target row of a sequence is its steps one after another.
+    static func scatter(_ m: Panels, steps: Int = 1, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?, target: UnsafeMutablePointer<Float>) -> Call {
         Call(FATHOM_SCATTER) {
             $0.scatter = fathom_scatter_arguments(
-                rows: m.rows, columns: m.columns, steps: 1, m: m.data, m_stride: m.stride, scale: scale, offset: offset, target: target,
-                target_stride: m.columns)
+                rows: m.rows / steps, columns: m.columns, steps: steps, m: m.data, m_stride: m.stride, scale: scale, offset: offset, target: target,
+                target_stride: steps * m.columns)
         }
     }
 
@@ -160,6 +166,7 @@ extension Call {
 enum RandomPurpose: UInt8 {
     case initialization = 1
     case shuffle = 2
+    case dropout = 3
 }
 
 /// Where a plan finds the targets of its batch: classes for cross-entropy, values for the other losses.

@@ -52,18 +52,24 @@ extension Call {
 }
 
 extension Samples {
+    /// - Parameter steps: of the network's output; nil where it is one row to a sample.
     /// - Throws: `FathomError.invalid` unless the targets are what the loss takes: classes below `outputs` for cross-entropy, else `outputs` values to a
-    ///   sample, from 0 to 1 for binary cross-entropy.
-    func checkTargets(for loss: Loss, outputs: Int) throws {
+    ///   sample or to each step of one, from 0 to 1 for binary cross-entropy.
+    func checkTargets(for loss: Loss, outputs: Int, steps: Int?) throws {
         switch (targets, loss) {
         case (.none, _): throw FathomError.invalid("the samples have no targets")
+        case (.classes, .crossEntropy) where steps != nil:
+            throw FathomError.invalid("a sample has one class; the network answers at each of \(steps ?? 1) steps: add last or mean behind the sequence")
         case (.classes(let classes), .crossEntropy):
             guard let worst = classes.max(), worst >= outputs else { return }
             throw FathomError.invalid("a sample is of class \(worst); the network's \(outputs) outputs know classes 0 to \(outputs - 1)")
         case (.classes, _): throw FathomError.invalid("the loss \(loss) takes numbers as targets; these are classes, for cross-entropy")
         case (.values, .crossEntropy): throw FathomError.invalid("cross-entropy takes classes as targets; these are numbers")
         case (.values(let values, let width), _):
-            guard width == outputs else { throw FathomError.invalid("the samples have \(width) targets each; the network has \(outputs) outputs") }
+            guard width == outputs * (steps ?? 1) else {
+                let found = steps.map { "\($0) steps of \(outputs) outputs; last or mean make one row of a sequence" } ?? "\(outputs) outputs"
+                throw FathomError.invalid("the samples have \(width) targets each; the network has \(found)")
+            }
             guard loss == .binaryCrossEntropy, let bad = values.first(where: { !($0 >= 0 && $0 <= 1) }) else { return }
             throw FathomError.invalid("binary cross-entropy takes targets from 0 to 1; one is \(bad)")
         }

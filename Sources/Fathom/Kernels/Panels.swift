@@ -6,9 +6,44 @@ struct Panels {
     let data: UnsafeMutablePointer<Float>
     let rows: Int
     let columns: Int
+    /// Floats from one panel to the next: 16·rows, more in a view of some of the rows.
+    let stride: Int
+    /// Where the matrix begins that this is a view of.
+    let storage: UnsafeMutablePointer<Float>
 
-    /// Floats from one panel to the next.
-    var stride: Int { rows * Panels.width }
+    /// A matrix of its own, its panels one behind the other.
+    init(data: UnsafeMutablePointer<Float>, rows: Int, columns: Int) {
+        self.init(data: data, rows: rows, columns: columns, stride: rows * Panels.width, storage: data)
+    }
+
+    private init(data: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, storage: UnsafeMutablePointer<Float>) {
+        self.data = data
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride
+        self.storage = storage
+    }
+
+    /// Some of the rows, without a copy.
+    func rows(_ range: Range<Int>) -> Panels {
+        Panels(data: data + Panels.width * range.lowerBound, rows: range.count, columns: columns, stride: stride, storage: storage)
+    }
+
+    /// Step `step` of a sequence of `steps`: an equal share of the rows.
+    func step(_ step: Int, of steps: Int) -> Panels {
+        let count = rows / steps
+        return rows(step * count..<(step + 1) * count)
+    }
+
+    /// Panels from `first` on, as a matrix of `columns` columns, without a copy.
+    func panels(from first: Int, columns: Int) -> Panels {
+        Panels(data: data + stride * first, rows: rows, columns: columns, stride: stride, storage: storage)
+    }
+
+    /// Group `group` of `groups`, each of which begins on a panel and has `columns` columns.
+    func group(_ group: Int, of groups: Int, columns: Int) -> Panels {
+        groups == 1 ? self : panels(from: group * Panels.panels(columns), columns: columns)
+    }
 
     static let width = Int(FATHOM_PANEL)
 

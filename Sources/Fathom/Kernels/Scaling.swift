@@ -1,19 +1,23 @@
 import CKernels
 
-/// A standardization as the kernels read it: one entry per column, padded to whole panels.
+/// A standardization as the kernels read it: one entry per column, each step of a sequence padded to whole panels.
 final class ColumnScaling: Sendable {
     private let memory: Memory
     private let padded: Int
 
-    init?(_ standardization: Standardization?, columns: Int) throws {
+    /// - Parameters:
+    ///   - standardization: of one entry for all columns, or of one for each column of a step or of a row.
+    ///   - columns: of a row, all its steps.
+    init?(_ standardization: Standardization?, columns: Int, steps: Int = 1) throws {
         guard let standardization else { return nil }
-        padded = Panels.padded(columns)
+        let columnsOfStep = columns / steps, paddedStep = Panels.padded(columnsOfStep)
+        padded = steps * paddedStep
         memory = try Memory(byteCount: 3 * padded * MemoryLayout<Float>.stride)
         for c in 0..<columns {
-            let entry = standardization.mean.count == 1 ? 0 : c
-            memory.floats(at: 0)[c] = standardization.mean[entry]
-            memory.floats(at: padded)[c] = 1 / standardization.deviation[entry]
-            memory.floats(at: 2 * padded)[c] = standardization.deviation[entry]
+            let entry = c % standardization.mean.count, place = c / columnsOfStep * paddedStep + c % columnsOfStep
+            memory.floats(at: 0)[place] = standardization.mean[entry]
+            memory.floats(at: padded)[place] = 1 / standardization.deviation[entry]
+            memory.floats(at: 2 * padded)[place] = standardization.deviation[entry]
         }
     }
 

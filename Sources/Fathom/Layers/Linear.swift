@@ -16,11 +16,11 @@ public struct Linear: Layer {
     public var name: String { "linear" }
     public var hasWeights: Bool { true }
 
-    public func outputs(from inputs: Int) throws(FathomError) -> Int {
-        guard case .number(let outputs) = width else {
+    public func output(for input: Shape) throws(FathomError) -> Shape {
+        guard case .number(let columns) = width else {
             throw FathomError.invalid("linear(outputs) takes its width from the data; resolve the network first")
         }
-        return outputs
+        return Shape(columns: columns, steps: input.steps)
     }
 
     public func resolved(outputs: Int?) throws(FathomError) -> Linear {
@@ -46,16 +46,7 @@ public struct Linear: Layer {
             "inputs": "the width in is inferred; leave it out",
         ], example: "linear(128) or linear(outputs)")
         let bias = try arguments.boolean("bias", default: true)
-        var initializer: Initializer?
-        if let argument = arguments.value("init") {
-            guard case .term(let term) = argument.value else {
-                throw arguments.wrong("init", argument, "it must be an initializer, as in init: he or init: orthogonal(1.05)")
-            }
-            initializer = try Initializer(term)
-            if !bias, initializer?.bias != 0 {
-                throw argument.position.error("deviation of a bias that 'bias: false' takes away", "leave one of the two out")
-            }
-        }
+        let initializer = try Initializer(argument: "init", of: arguments, bias: bias)
         guard arguments.value("width")?.word != "outputs" else {
             return Linear(width: .outputs, bias: bias, initializer: initializer)
         }

@@ -8,42 +8,34 @@ extension Linear: PlannedLayer {
 
     var fusesActivation: Bool { true }
 
-    func parameters(inputs: Int) -> [(role: ParameterTensor.Role, rows: Int, columns: Int)] {
-        [(.weight, inputs, columns)] + (bias ? [(.bias, 1, columns)] : [])
+    func parameters(_ input: Shape) -> [ParameterTensor.Request] {
+        [.init(name: "weight", role: .weight, rows: input.columns, columns: columns)]
+            + (bias ? [.init(name: "bias", role: .vector, rows: 1, columns: columns)] : [])
     }
 
-    /// Wᵀ, made before the product that needs it.
-    func scratch(inputs: Int) -> Int { Panels.count(rows: columns, columns: inputs) }
-
-    func flops(inputs: Int) -> Int { 2 * inputs * columns + (bias ? columns : 0) }
+    func flops(_ input: Shape) -> Int { (2 * input.columns * columns + (bias ? columns : 0)) * (input.steps ?? 1) }
 
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws {
         for tensor in tensors {
-            switch tensor.role {
-            case .weight: try drawing.draw(tensor)
-            case .bias: drawing.drawBias(tensor)
-            }
+            if tensor.role == .weight { try drawing.draw(tensor) } else { try drawing.drawBias(tensor) }
         }
     }
 
-    func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, activation: Activation, plan: inout PlanBuilder) -> Signal {
-        let weight = tensors.first!.panels(in: plan.parameters)
-        let bias = tensors.dropFirst().first.map { $0.panels(in: plan.parameters).data }
-        let z = plan.training && activation.savesInput ? plan.lasting(columns: columns) : nil
-        let y = plan.output(columns: columns)
-        plan.append(.forward(x: input.values, w: weight, bias: bias, activation: activation, z: z, y: y))
-        return Signal(y, activation: activation, saved: z)
-    }
-
-    func backward(_ dz: Panels, input: Signal, tensors: ArraySlice<ParameterTensor>, needsInput: Bool, plan: inout PlanBuilder) -> Panels? {
-        plan.append(.wgrad(x: input.values, dy: dz, dw: tensors.first!.panels(in: plan.gradients)))
-        if let bias = tensors.dropFirst().first { plan.append(.biasGradient(dy: dz, db: bias.panels(in: plan.gradients).data)) }
-        guard needsInput else { return nil }
-        let weight = tensors.first!.panels(in: plan.parameters)
-        let transposed = Panels(data: plan.scratch, rows: weight.columns, columns: weight.rows)
-        let dx = plan.passing(columns: weight.rows)
-        plan.append(.transpose(weight, into: transposed))
-        plan.append(.dgrad(dy: dz, wt: transposed, activation: input.activation, saved: input.saved, dx: dx))
-        return dx
+    func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass {
+        let weight = tensors.first!, bias = tensors.dropFirst().first
+        let x = input.values, rows = x.rows
+        let z = plan.training && activation.savesInput ? plan.take(rows: rows, columns: columns) : nil
+        let y = plan.take(rows: rows, columns: columns)
+        plan.append(.forward(x: x, w: plan.parameter(weight), bias: bias.map { plan.parameter($0).data }, activation: activation, z: z, y: y))
+        return Pass(output: Signal(y, steps: input.steps, activation: activation, saved: z)) { dz, needsInput, plan in
+            defer { plan.release(dz) }
+            let accumulate = plan.settings.accumulates
+            plan.append(.wgrad(x: x, dy: dz, accumulate: accumulate, dw: plan.gradient(weight)))
+            if let bias { plan.append(.biasGradient(dy: dz, accumulate: accumulate, db: plan.gradient(bias).data)) }
+            guard needsInput else { return nil }
+            let dx = plan.take(like: x)
+            plan.appendDgrad(dy: dz, w: plan.parameter(weight), input: input, dx: dx)
+            return dx
+        }
     }
 }

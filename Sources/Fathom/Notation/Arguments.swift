@@ -64,8 +64,7 @@ package struct Arguments {
         "momentum": ["mu"],
         "rho": ["alpha", "smoothing", "discountingfactor", "beta", "beta2", "decayrate"],
         "nesterov": ["usenesterov"],
-        "warmup": ["warmupsteps", "numwarmupsteps", "linearwarmup", "warmupratio", "rise", "pctstart"],
-        "end": ["etamin", "minlr", "finallr", "endfactor", "alpha"],
+        "warmup": ["warmupsteps", "numwarmupsteps", "linearwarmup"],
         "epochs": ["stepsize", "decaysteps", "every", "transitionsteps"],
         "factor": ["gamma", "decayrate"],
         "width": ["outfeatures", "units", "features", "outputs", "out", "size"],
@@ -80,6 +79,13 @@ package struct Arguments {
         "largest value": ["clipvalue", "value", "max"],
         "deviation": ["std", "stddev", "sigma", "scale", "standarddeviation"],
         "distribution": ["mode"],
+        "rate": ["p", "prob", "probability", "dropout", "keepprob"],
+        "steps": ["t", "timesteps", "length", "seqlen", "sequencelength"],
+        "activation": ["nonlinearity", "act"],
+        "recurrent": ["recurrentinitializer", "recurrentinit"],
+        "truncate": ["truncation", "bptt", "tbptt", "truncatedbptt"],
+        "forget": ["forgetbias", "unitforgetbias"],
+        "start": ["alpha", "initial"],
     ]
 
     /// The argument of that name: a label, or what an argument without one is called.
@@ -148,9 +154,11 @@ package struct Bounds: Sendable {
     let words: String
     let contain: @Sendable (Double) -> Bool
 
+    static let any = Bounds(words: "a number") { _ in true }
     static let positive = Bounds(words: "above 0") { $0 > 0 }
     package static let notNegative = Bounds(words: "0 or above") { $0 >= 0 }
     static let zeroToOne = Bounds(words: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
+    static let aboveZeroToOne = Bounds(words: "above 0, at most 1") { $0 > 0 && $0 <= 1 }
     static let zeroToBelowOne = Bounds(words: "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
 }
 

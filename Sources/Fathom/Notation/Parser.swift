@@ -127,7 +127,7 @@ struct Parser {
         let position = here
         let value: Argument.Value
         if let (number, _) = try number() {
-            value = .number(number)
+            value = try divisor(depth: depth).map { .quotient(number, $0) } ?? .number(number)
         } else if character?.isLetter == true {
             value = .term(try term(depth: depth))
         } else if try skipForeign() {
@@ -138,6 +138,18 @@ struct Parser {
         return Argument(
             label: label, labelPosition: Position(source: source, offset: labelOffset), equals: equals, value: value,
             text: String(characters[position.offset..<offset]), position: position)
+    }
+
+    /// The term after a '/', as in 1/sqrt(depth); nil, and nothing taken, where there is no '/'.
+    private mutating func divisor(depth: Int) throws(FathomError) -> Term? {
+        let end = offset
+        guard take("/") else {
+            offset = end
+            return nil
+        }
+        skipSpace()
+        guard character?.isLetter == true else { throw unexpected(inArgument: true) }
+        return try term(depth: depth)
     }
 
     /// Skips a tuple, a list or a quoted text of another language, so that the argument's label can be judged first.

@@ -22,6 +22,8 @@ package struct Term: Sendable {
 struct Argument: Sendable {
     enum Value: Sendable {
         case number(Double)
+        /// A number divided by a term: 1/sqrt(depth).
+        case quotient(Double, Term)
         /// A name, with or without arguments of its own.
         case term(Term)
         /// What other languages put here and the notation does not know: a tuple, a list, a quoted text.
