@@ -57,7 +57,10 @@ struct RoundTripTests {
         (.optimizer, "rmsprop(0.001)"), (.optimizer, "rmsprop(0.001, rho: 0.9, momentum: 0.5, epsilon: 1e-06, decay: 0.01)"),
         (.optimizer, "lion(0.0001, beta1: 0.95, beta2: 0.98, decay: 0.1)"),
         (.clipping, "norm(1.0)"), (.clipping, "value(0.5)"), (.clipping, "none"), (.schedule, "constant"), (.schedule, "cosine"),
-        (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"), (.loss, "cross-entropy"), (.loss, "mse"),
+        (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"),
+        (.schedule, "constant(warmup: 200)"), (.schedule, "linear"), (.schedule, "linear(warmup: 0.05, end: 0.1)"), (.schedule, "one-cycle(warmup: 0.3)"),
+        (.schedule, "one-cycle(warmup: 200, start: 0.1, end: 0.0)"), (.schedule, "warmup-stable-decay(warmup: 200, decay: 0.2)"),
+        (.schedule, "plateau(factor: 0.5, patience: 5)"), (.schedule, "plateau(factor: 0.1, patience: 10, threshold: 0.0, warmup: 200)"), (.loss, "cross-entropy"), (.loss, "mse"),
         (.loss, "binary-cross-entropy"), (.loss, "huber(1.0)"), (.initializer, "he"), (.initializer, "orthogonal(1.05, bias: 0.1)"),
         (.initializer, "gaussian(1.33, bias: 0.22)"), (.initializer, "normal(0.02)"), (.initializer, "glorot(uniform, bias: 0.1)"), (.initializer, "zeros"),
     ])
@@ -84,6 +87,8 @@ struct RoundTripTests {
         #expect(try Loss("huber") == .huber(delta: 1))
         #expect(try Initializer("he(normal)") == .he && Initializer("orthogonal(1)") == .orthogonal)
         #expect(try Schedule("cosine()") == .cosine(warmup: 0))
+        #expect(try Schedule("one-cycle").description == "one-cycle(warmup: 0.3)" && Schedule("one-cycle") == .oneCycle())
+        #expect(try Schedule("warmup-stable-decay").description == "warmup-stable-decay(decay: 0.2)" && Schedule("plateau") == .plateau())
     }
 }
 

@@ -79,9 +79,19 @@ struct RandomValues {
         }
     }
 
+    mutating func length() -> Schedule.Length {
+        [.steps(0), .steps(Int.random(in: 1...1_000_000_000, using: &random)), .share(Double.random(in: 0.001..<1, using: &random))]
+            .randomElement(using: &random)!
+    }
+
     mutating func schedule() -> Schedule {
-        let count = Int.random(in: 1...1_000_000_000, using: &random)
-        return [.constant, .cosine(), .cosine(warmup: count), .step(epochs: count, factor: positive())].randomElement(using: &random)!
+        let count = Int.random(in: 1...1_000_000_000, using: &random), end = coin() ? 0 : fraction()
+        return [
+            .constant, Schedule(.constant, warmup: length()), .linear(warmup: length(), end: end), .cosine(warmup: length(), end: end),
+            .step(epochs: count, factor: positive(), warmup: length()), .oneCycle(), .oneCycle(warmup: length(), start: fraction(), end: end),
+            .warmupStableDecay(warmup: length(), decay: length(), end: end), .plateau(),
+            .plateau(factor: Double.random(in: 0.001..<0.999, using: &random), patience: count, threshold: end, warmup: length()),
+        ].randomElement(using: &random)!
     }
 
     mutating func clipping() -> Clipping { [.none, .norm(positive()), .value(positive())].randomElement(using: &random)! }
