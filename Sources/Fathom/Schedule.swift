@@ -70,6 +70,13 @@ public struct Schedule: Sendable, Hashable {
         }
     }
 
+    /// The fewest steps in which it does what it says: those of its warm-up and its decay, where they are given in steps.
+    public var fixedSteps: Int {
+        var lengths = [warmup]
+        if case .warmupStableDecay(let decay, _) = shape { lengths.append(decay) }
+        return lengths.reduce(0) { if case .steps(let steps) = $1 { $0 + steps } else { $0 } }
+    }
+
     /// The factor for one step. Past the end of training, a shape that ends with it stays where it ended.
     ///
     /// - Parameters:

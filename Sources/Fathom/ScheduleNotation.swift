@@ -54,9 +54,11 @@ extension Schedule: NotationRepresentable {
                 end: try arguments.number("end", .zeroToOne, default: 4e-6))
         case "warmup-stable-decay":
             let arguments = try Arguments(term, labels: ["warmup", "decay", "end"], example: "warmup-stable-decay(warmup: 200, decay: 0.2)")
-            self = .warmupStableDecay(
-                warmup: try arguments.length("warmup", default: 0), decay: try arguments.length("decay", default: 0.2),
-                end: try arguments.number("end", .zeroToOne, default: 0))
+            let warmup = try arguments.length("warmup", default: 0), decay = try arguments.length("decay", default: 0.2)
+            if case (.share(let w), .share(let d)) = (warmup, decay), w + d > 1, let argument = arguments.value("decay") ?? arguments.value("warmup") {
+                throw argument.position.error("a warm-up of \(w) and a decay of \(d)", "together they can be 1, the whole training, at most")
+            }
+            self = .warmupStableDecay(warmup: warmup, decay: decay, end: try arguments.number("end", .zeroToOne, default: 0))
         case "plateau":
             let arguments = try Arguments(term, labels: ["factor", "patience", "threshold", "warmup"], example: "plateau(factor: 0.5, patience: 5)")
             self = .plateau(

@@ -21,6 +21,9 @@ struct Experiment {
         let dataset = try Dataset(recipe.data, target: recipe.target, classification: recipe.loss?.isClassification)
         var notes = dataset.notes
         let split = try Split(dataset, recipe, settings)
+        guard recipe.patience == 0 || split.validation != nil else {
+            throw FathomError.invalid("\(settings.subject(.patience)): stopping early needs validation rows to judge by; hold some out, as with --validation 0.1")
+        }
         let loss = try Self.loss(recipe.loss, of: split.training, classes: dataset.classes, subject: settings.subject(.loss), &notes)
         let prepare: (Samples) throws -> Samples = { loss == .binaryCrossEntropy ? try $0.withBinaryTargets() : $0 }
         training = try prepare(split.training)
@@ -93,6 +96,7 @@ struct Experiment {
         changed.recipe.epochs = recipe.epochs
         changed.recipe.steps = recipe.steps
         changed.recipe.schedule = recipe.schedule
+        changed.recipe.patience = recipe.patience
         return changed
     }
 
@@ -113,6 +117,13 @@ struct Experiment {
         let (steps, overflow) = recipe.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
         guard !overflow else { throw FathomError.invalid("epochs: \(recipe.epochs) epochs of \(stepsPerEpoch) steps are more than can be counted") }
         return steps
+    }
+
+    /// What becomes of a schedule that the training is too short for; nil where it is long enough.
+    func scheduleNote() throws -> String? {
+        let schedule = recipe.schedule, total = try totalSteps()
+        guard total > 0, schedule.fixedSteps > total else { return nil }
+        return "schedule: \(schedule) takes \(schedule.fixedSteps) steps, and the training has \(total); it is cut off (change it with --schedule, --epochs or --steps)"
     }
 
     /// One line on the memory that training will take.

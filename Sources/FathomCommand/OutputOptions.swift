@@ -17,6 +17,7 @@ extension TrainingRun {
     /// Trains, and prints how it went: the last lines of `train` and `resume`.
     func trainAndReport(_ experiment: Experiment, in folder: RunFolder, _ output: OutputOptions) throws {
         let evaluation = try train()
+        if let bestLine { output.note(bestLine) }
         guard !output.json else { return }
         if let evaluation, let test = experiment.test { try StandardStreams.result(evaluation.sentence(on: "test", rows: test.count) + "\n") }
         try StandardStreams.result("\(folder.path)\n")

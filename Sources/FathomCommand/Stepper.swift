@@ -1,12 +1,19 @@
 import Fathom
+import FathomFormats
 
-/// Takes an experiment's steps in their order, from wherever the trainer stands. The order of an epoch and the learning rate of a step are
-/// functions of the step's number alone, so there is nothing else to remember between two of them.
+/// The course of a training, from wherever the trainer stands: its steps in their order, and what is looked at after each epoch. The order of an
+/// epoch is a function of its number, the learning rate of a step one of the step's number and of the position; so is where the training ends.
 struct Stepper {
     let experiment: Experiment
     let trainer: Trainer
     let totalSteps: Int
     let stepsPerEpoch: Int
+    private(set) var position = RunPosition()
+    /// Of whole epochs, that with the smallest validation loss.
+    private var bestOfEpochs: Model?
+    /// The model at the end of a training that ended within an epoch, where its validation loss is smaller still. No checkpoint holds it: if the
+    /// training is made longer, that end was none.
+    private var bestAtEnd: (model: Model, loss: Double)?
     private var order: [UInt32] = []
     private var orderedEpoch = 0
 
@@ -17,31 +24,91 @@ struct Stepper {
         stepsPerEpoch = experiment.stepsPerEpoch
     }
 
+    private var recipe: Recipe { experiment.recipe }
+
     /// The epoch of the last step taken, from 1; of the first one to come, before any.
     var epoch: Int { (max(1, trainer.stepsTaken) - 1) / stepsPerEpoch + 1 }
     var epochs: Int { (totalSteps + stepsPerEpoch - 1) / stepsPerEpoch }
-    var isAtEnd: Bool { trainer.stepsTaken >= totalSteps }
+    var isAtEnd: Bool { trainer.stepsTaken >= totalSteps || isStoppedEarly }
+    var isStoppedEarly: Bool { position.isStopped(patience: recipe.patience) }
     /// Whether the last step taken was the last of its epoch, or of the training.
-    var isAtEpochEnd: Bool { trainer.stepsTaken.isMultiple(of: stepsPerEpoch) || isAtEnd }
-    var isAtEpochStart: Bool { trainer.stepsTaken.isMultiple(of: stepsPerEpoch) }
+    var isAtEpochEnd: Bool { isBetweenEpochs || isAtEnd }
+    var isBetweenEpochs: Bool { trainer.stepsTaken.isMultiple(of: stepsPerEpoch) }
+    /// Of the current epoch so far.
+    var meanLoss: Double { position.epochLoss / Double(rowsSeen) }
     /// Rows of the current epoch that steps have seen.
-    var rowsSeen: Int {
+    private var rowsSeen: Int {
         let steps = trainer.stepsTaken - (epoch - 1) * stepsPerEpoch
         return min(steps * experiment.batch, experiment.training.count)
     }
 
+    // MARK: Steps and epochs
+
     /// - Returns: the step, and the rows it was taken on.
     /// - Throws: `FathomError.notFinite`.
     mutating func step() throws -> (step: Trainer.Step, rows: Int) {
-        let recipe = experiment.recipe, count = experiment.training.count, taken = trainer.stepsTaken
+        let count = experiment.training.count, taken = trainer.stepsTaken
         let epoch = taken / stepsPerEpoch + 1, first = taken % stepsPerEpoch * experiment.batch
         if epoch != orderedEpoch {
             order = recipe.shuffle ? shuffledOrder(count: count, seed: recipe.seed, epoch: epoch) : Array(0..<UInt32(count))
             orderedEpoch = epoch
         }
         let rows = min(experiment.batch, count - first)
-        trainer.learningRate = recipe.optimizer.learningRate
-            * recipe.schedule.multiplier(step: taken, of: totalSteps, stepsPerEpoch: stepsPerEpoch)
-        return (try trainer.step(experiment.training, order: order, first: first, rows: rows), rows)
+        trainer.learningRate = recipe.optimizer.learningRate * recipe.schedule.multiplier(
+            step: taken, of: totalSteps, stepsPerEpoch: stepsPerEpoch, reductions: position.plateau.reductions)
+        let step = try trainer.step(experiment.training, order: order, first: first, rows: rows)
+        position.step = trainer.stepsTaken
+        position.epochLoss = (first == 0 ? 0 : position.epochLoss) + step.loss * Double(rows)
+        return (step, rows)
+    }
+
+    /// Looks at what an epoch has come to, or the part of one that the training ends in: a part counts neither for a plateau nor for patience.
+    /// - Returns: how the model does on the validation rows, where there are any.
+    mutating func finishEpoch() throws -> Evaluation? {
+        guard let samples = experiment.validation else {
+            if isBetweenEpochs { position.plateau.see(meanLoss, recipe.schedule) }
+            return nil
+        }
+        let model = try trainer.model, validation = try evaluate(model, samples)
+        if isBetweenEpochs {
+            if position.best.see(validation.loss) { bestOfEpochs = model }
+            position.plateau.see(validation.loss, recipe.schedule)
+        } else if validation.loss < position.best.best {
+            bestAtEnd = (model, validation.loss)
+        }
+        return validation
+    }
+
+    func evaluate(_ model: Model, _ samples: Samples) throws -> Evaluation {
+        try model.evaluate(samples, loss: trainer.loss, threads: trainer.threads)
+    }
+
+    // MARK: The best, and what is saved
+
+    struct Best {
+        let model: Model
+        let epoch: Int
+        let validationLoss: Double
+    }
+
+    /// nil before the first epoch with a finite validation loss has ended.
+    var best: Best? {
+        if let bestAtEnd { return Best(model: bestAtEnd.model, epoch: epoch, validationLoss: bestAtEnd.loss) }
+        return bestOfEpochs.map { Best(model: $0, epoch: trainer.stepsTaken / stepsPerEpoch - position.best.since, validationLoss: position.best.best) }
+    }
+
+    /// Everything that training needs to go on bit for bit, and the best model so far.
+    func checkpoint() throws -> SafeTensors {
+        var checkpoint = try trainer.checkpoint()
+        checkpoint.metadata.merge(position.metadata) { _, new in new }
+        checkpoint.tensors += try bestOfEpochs.map { try $0.parameters().map { .init(name: SafeTensors.bestPrefix + $0.name, shape: $0.shape, values: $0.values) } } ?? []
+        return checkpoint
+    }
+
+    /// Goes on from a checkpoint.
+    mutating func restore(_ checkpoint: SafeTensors, name: String) throws {
+        position = try RunPosition(checkpoint.metadata, name: name)
+        try trainer.restore(checkpoint, name: name)
+        if position.best.best.isFinite { bestOfEpochs = try Model(checkpoint.model(prefix: SafeTensors.bestPrefix), name: name) }
     }
 }

@@ -33,7 +33,7 @@ struct Train: ParsableCommand {
         let trainer = try experiment.trainer(model, threads: threads)
 
         let folder = try settings.output.map(RunFolder.init(creating:)) ?? RunFolder(nextFor: experiment.name)
-        for line in experiment.introduction(model) + [memory, "run: \(folder.path)"] { output.note(line) }
+        for line in try experiment.introduction(model) + [memory, "run: \(folder.path)"] { output.note(line) }
         try TrainingRun(experiment, in: folder, trainer, output).trainAndReport(experiment, in: folder, output)
     }
 
@@ -55,13 +55,13 @@ extension Experiment {
     }
 
     /// What is about to be trained, a line each.
-    func introduction(_ model: Model) -> [String] {
+    func introduction(_ model: Model) throws -> [String] {
         let targets = details.classes.map { "\($0.count) classes" } ?? (outputs == 1 ? "a number" : "\(outputs) numbers")
         let rows = ["\(training.count) training"] + (validation.map { ["\($0.count) validation"] } ?? []) + (test.map { ["\($0.count) test"] } ?? [])
         return [
             "data: \(recipe.data): \(rows.joined(separator: ", ")) rows of \(training.columns) columns, \(targets)",
             "network: \(recipe.network), \(model.parameterCount) parameters",
             "init: \(recipe.network.initializationSummary(default: recipe.initializer)) (change it with --init)",
-        ] + notes
+        ] + notes + (try scheduleNote().map { [$0] } ?? [])
     }
 }

@@ -52,14 +52,18 @@ extension SafeTensors {
     }
 
     static let modelPrefix = "model."
+    /// In a checkpoint, of the model with the smallest validation loss so far.
+    static let bestPrefix = "best."
 
     var isCheckpoint: Bool { tensors.contains { $0.name.hasPrefix(Self.modelPrefix) } }
 
     /// A checkpoint's parameters under the names they have in a model file; a model file as it is.
-    var asModel: SafeTensors {
-        guard isCheckpoint else { return self }
-        let parameters = tensors.filter { $0.name.hasPrefix(Self.modelPrefix) }.map { tensor in
-            Tensor(name: String(tensor.name.dropFirst(Self.modelPrefix.count)), shape: tensor.shape, values: tensor.values)
+    var asModel: SafeTensors { isCheckpoint ? model(prefix: Self.modelPrefix) : self }
+
+    /// One of a checkpoint's models as a model file.
+    func model(prefix: String) -> SafeTensors {
+        let parameters = tensors.filter { $0.name.hasPrefix(prefix) }.map { tensor in
+            Tensor(name: String(tensor.name.dropFirst(prefix.count)), shape: tensor.shape, values: tensor.values)
         }
         return SafeTensors(metadata: metadata, tensors: parameters)
     }

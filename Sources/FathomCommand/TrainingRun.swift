@@ -14,13 +14,14 @@ final class TrainingRun {
     private let interruption = Interruption()
 
     private var stepper: Stepper
-    private var position = RunPosition()
     private var log: EventLog
     private var progress: Progress
     private var clock: RunClock
     private var gradientNorm = Double.nan
     private var validationText: String?
     private var savedStep: Int?
+    /// The epoch of the model in best.safetensors.
+    private var savedBest: Int?
 
     /// - Parameter checkpoint: where to go on from; nil: from the start.
     init(_ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensors? = nil, _ output: OutputOptions) throws {
@@ -28,13 +29,12 @@ final class TrainingRun {
         self.experiment = experiment
         self.trainer = trainer
         fingerprint = Fingerprint(experiment.training)
+        stepper = try Stepper(experiment, trainer)
         if let checkpoint {
             try fingerprint.check(checkpoint.metadata, data: experiment.recipe.data, checkpoint: folder.checkpoint)
-            position = try RunPosition(checkpoint.metadata, name: folder.checkpoint)
-            try trainer.restore(checkpoint, name: folder.checkpoint)
+            try stepper.restore(checkpoint, name: folder.checkpoint)
             savedStep = trainer.stepsTaken
         }
-        stepper = try Stepper(experiment, trainer)
         sampling = HistorySampling(totalSteps: stepper.totalSteps, instruments: experiment.recipe.instruments)
         let model = try trainer.model, steps = trainer.stepsTaken
         layerNames = model.summary.filter { $0.parameters > 0 }.map(\.name)
@@ -55,6 +55,8 @@ final class TrainingRun {
     /// - Throws: `FathomError.notFinite`, `Interrupted`, or what went wrong in writing.
     func train() throws -> Evaluation? {
         do {
+            // A kill may have come at the very end, and a part of an epoch then has no line yet.
+            if stepper.isAtEnd && !stepper.isBetweenEpochs { try finishEpoch() }
             while !stepper.isAtEnd {
                 try takeStep()
                 if stepper.isAtEpochEnd { try finishEpoch() }
@@ -76,11 +78,9 @@ final class TrainingRun {
     // MARK: Steps and epochs
 
     private func takeStep() throws {
-        if stepper.isAtEpochStart { position.epochLoss = 0 }
         clock.begin()
         let (step, rows) = try stepper.step()
         let now = clock.end(rows: rows)
-        position.epochLoss += step.loss * Double(rows)
         gradientNorm = step.gradientNorm
         if sampling.writes(step.step) {
             log.add(Event.step(step, epoch: stepper.epoch, layers: sampling.writesLayers(step.step) ? layers : nil))
@@ -90,27 +90,20 @@ final class TrainingRun {
     }
 
     private func finishEpoch() throws {
-        let validation = try experiment.validation.map(evaluate)
+        let validation = try stepper.finishEpoch()
         validationText = validation.map { "validation \(scoreText($0))" }
         log.add(Event.epoch(
-            stepper.epoch, trainLoss: meanLoss, validation: validation, samplesPerSecond: clock.samplesPerSecond, seconds: clock.epochSeconds))
+            stepper.epoch, trainLoss: stepper.meanLoss, validation: validation, samplesPerSecond: clock.samplesPerSecond, seconds: clock.epochSeconds))
         try log.flush()
         progress.finishEpoch(state)
         clock.startEpoch()
     }
 
-    private func evaluate(_ samples: Samples) throws -> Evaluation {
-        try trainer.model.evaluate(samples, loss: trainer.loss, threads: trainer.threads)
-    }
-
     private var layers: [LayerGradient] { LayerGradient.of(layerNames, trainer.gradientNorms) }
-
-    /// Of the current epoch so far.
-    private var meanLoss: Double { position.epochLoss / Double(stepper.rowsSeen) }
 
     private var state: Progress.State {
         Progress.State(
-            epoch: stepper.epoch, epochs: stepper.epochs, fraction: Double(trainer.stepsTaken) / Double(stepper.totalSteps), loss: meanLoss,
+            epoch: stepper.epoch, epochs: stepper.epochs, fraction: Double(trainer.stepsTaken) / Double(stepper.totalSteps), loss: stepper.meanLoss,
             gradientNorm: gradientNorm, validation: validationText, samplesPerSecond: clock.samplesPerSecond,
             secondsLeft: clock.secondsLeft(stepsTaken: trainer.stepsTaken, of: stepper.totalSteps))
     }
@@ -125,21 +118,31 @@ final class TrainingRun {
         }
     }
 
-    /// The checkpoint, then the model: where there is a model there is a checkpoint, which protects the folder from being started over.
-    private func save() throws {
+    /// The checkpoint, then the models: where there is a model there is a checkpoint, which protects the folder from being started over.
+    /// - Parameter model: nil: the model as it is now.
+    private func save(_ model: Model? = nil) throws {
         try log.synchronize()
-        position.step = trainer.stepsTaken
-        var checkpoint = try trainer.checkpoint()
-        for (key, value) in position.metadata.merging(fingerprint.metadata, uniquingKeysWith: { _, new in new }) { checkpoint.metadata[key] = value }
+        var checkpoint = try stepper.checkpoint()
+        checkpoint.metadata.merge(fingerprint.metadata) { _, new in new }
         try writeAtomically(checkpoint.serialized(), to: URL(filePath: folder.checkpoint))
         savedStep = trainer.stepsTaken
-        try trainer.model.write(to: URL(filePath: folder.model))
+        if let best = stepper.best, best.epoch != savedBest {
+            var file = try best.model.safeTensors()
+            file.metadata["epoch"] = "\(best.epoch)"
+            file.metadata["validation_loss"] = "\(best.validationLoss)"
+            try writeAtomically(file.serialized(), to: URL(filePath: folder.best))
+            savedBest = best.epoch
+        }
+        try (model ?? trainer.model).write(to: URL(filePath: folder.model))
         clock.saved()
     }
 
+    /// With `patience` the best model is what the training was for; without, the last one.
     private func complete() throws -> Evaluation? {
-        let test = try experiment.test.map(evaluate)
-        try save()
+        let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
+        let model = try best ?? trainer.model
+        let test = try experiment.test.map { try stepper.evaluate(model, $0) }
+        try save(model)
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }
@@ -162,8 +165,18 @@ final class TrainingRun {
 
     private func end(_ outcome: Event.Outcome, test: Evaluation?, reason: String) throws {
         progress.finish()
-        log.add(Event.end(test: test, reason: reason, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
+        let best = stepper.best.map { (epoch: $0.epoch, validationLoss: $0.validationLoss) }
+        log.add(Event.end(test: test, reason: reason, best: best, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
         try log.flush()
+    }
+
+    /// Which epoch was the best, where there are validation rows, and what it is for.
+    var bestLine: String? {
+        guard let best = stepper.best else { return nil }
+        let score = "epoch \(best.epoch), with a validation loss of \(Progress.number(best.validationLoss))"
+        let patience = experiment.recipe.patience
+        if stepper.isStoppedEarly { return "stopped after epoch \(stepper.epoch), \(patience) without a better validation loss; the model is that of \(score)" }
+        return patience > 0 ? "the model is that of \(score)" : "best.safetensors is the model of \(score)"
     }
 
     private var whatIsSaved: String {

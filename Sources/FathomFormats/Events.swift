@@ -42,8 +42,12 @@ public enum Event {
         return .object(members)
     }
 
-    public static func end(test: Evaluation?, reason: String, trainingSeconds: Double, seconds: Double, outcome: Outcome) -> JSON {
-        .object([.init("event", "end")] + scores(test, "test", reason: reason) + [
+    /// - Parameter best: the epoch with the smallest validation loss, where there is one.
+    public static func end(
+        test: Evaluation?, reason: String, best: (epoch: Int, validationLoss: Double)?, trainingSeconds: Double, seconds: Double, outcome: Outcome
+    ) -> JSON {
+        let bestMembers = best.map { [JSON.Member("best_epoch", .integer($0.epoch)), .init("best_validation_loss", .number($0.validationLoss))] } ?? []
+        return .object([.init("event", "end")] + scores(test, "test", reason: reason) + bestMembers + [
             .init("training_seconds", .number(trainingSeconds)), .init("seconds", .number(seconds)), .init("outcome", .string(outcome.rawValue)),
         ])
     }

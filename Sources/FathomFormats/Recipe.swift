@@ -24,6 +24,8 @@ public struct Recipe: Sendable, Equatable {
     public var epochs: Int
     /// Wins over `epochs`.
     public var steps: Int?
+    /// Epochs without a better validation loss after which training stops; 0: it does not.
+    public var patience: Int
     public var batch: Int
     public var seed: UInt64
     public var instruments: Instruments
@@ -53,6 +55,7 @@ public struct Recipe: Sendable, Equatable {
         initializer = settings[.initializer]?.text == Self.fitting ? nil : try read.notation(.initializer, Initializer.init)
         epochs = try read.wholeNumber(.epochs, 0...1_000_000_000) ?? 10
         steps = try read.wholeNumber(.steps, 0...1_000_000_000_000)
+        patience = try read.wholeNumber(.patience, 0...1_000_000_000) ?? 0
         batch = try read.wholeNumber(.batch, 1...Int(Int32.max)) ?? 128
         seed = try read.wholeNumber(.seed, 0...UInt64.max) ?? 0
         instruments = try read.value(.instruments, Instruments.init) ?? .summary(every: 1)
@@ -76,7 +79,7 @@ public struct Recipe: Sendable, Equatable {
         entries += [(.optimizer, .string(optimizer.description)), (.schedule, .string(schedule.description)), (.clip, .string(clip.description))]
         entries.append((.initializer, .string(initializer?.description ?? Self.fitting)))
         entries.append(steps.map { (.steps, .integer($0)) } ?? (.epochs, .integer(epochs)))
-        entries += [(.batch, .integer(batch)), (.seed, .unsigned(seed))]
+        entries += [(.patience, .integer(patience)), (.batch, .integer(batch)), (.seed, .unsigned(seed))]
         entries += [(.instruments, .string(instruments.description)), (.checkpoint, .string(checkpoint.description))]
         return entries
     }

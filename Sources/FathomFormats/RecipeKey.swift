@@ -5,7 +5,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
     case network, data, target, test, validation, standardize, shuffle
     case loss, optimizer, schedule, clip
     case initializer = "init"
-    case epochs, steps, batch, seed, threads, instruments, checkpoint, output
+    case epochs, steps, patience, batch, seed, threads, instruments, checkpoint, output
 
     /// What the key says, in a few words.
     public var meaning: String {
@@ -19,11 +19,12 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .shuffle: "a fresh order each epoch, from the seed"
         case .loss: "cross-entropy, mse, binary-cross-entropy, huber(1.0)"
         case .optimizer: "sgd(…), adam(…), adamw(…), rmsprop(…), lion(…)"
-        case .schedule: "of the learning rate: constant, cosine(warmup: steps), step(epochs: n, factor: f)"
+        case .schedule: "of the learning rate: constant, linear, cosine(warmup: steps), step(epochs: n, factor: f), one-cycle, warmup-stable-decay, plateau"
         case .clip: "of the gradient: norm(1.0), value(0.5), none"
         case .initializer: "for layers that do not say: he, glorot, lecun, orthogonal, …"
         case .epochs: "times through the training rows"
         case .steps: "steps to take, in place of epochs; 0 writes the initial model"
+        case .patience: "epochs without a better validation loss after which to stop, and take the best; 0 for no such stop"
         case .batch: "rows a step"
         case .seed: "a whole number from 0 to 2^64 - 1"
         case .threads: "threads to use; changes no bit of the result"
@@ -50,6 +51,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .initializer: "fits the activation that follows"
         case .epochs: "10"
         case .steps: "as epochs say"
+        case .patience: "0"
         case .batch: "128"
         case .seed: "0"
         case .threads: "the machine's cores"
@@ -95,6 +97,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         "gradclip": .clip, "clipping": .clip, "clipnorm": .clip, "clipvalue": .clip, "maxgradnorm": .clip, "gradientclipping": .clip,
         "initializer": .initializer, "initialization": .initializer, "weights": .initializer,
         "epoch": .epochs, "numepochs": .epochs, "nepochs": .epochs, "iterations": .steps, "maxsteps": .steps, "iters": .steps, "step": .steps,
+        "earlystopping": .patience, "earlystop": .patience, "stoppatience": .patience,
         "randomseed": .seed, "randomstate": .seed, "manualseed": .seed, "cores": .threads, "jobs": .threads, "workers": .threads,
         "numthreads": .threads, "nthreads": .threads,
         "log": .instruments, "logging": .instruments, "statistics": .instruments, "instrument": .instruments,

@@ -1,13 +1,16 @@
 import Fathom
 import Foundation
 
-/// The folder that a training leaves behind: recipe.yaml, model.safetensors, checkpoint.safetensors, history.jsonl.
+/// The folder that a training leaves behind: recipe.yaml, model.safetensors, checkpoint.safetensors, history.jsonl, and best.safetensors where there are
+/// validation rows.
 public struct RunFolder: Sendable, Equatable {
     /// As given, without a slash at its end.
     public let path: String
 
     public var recipe: String { path + "/recipe.yaml" }
     public var model: String { path + "/model.safetensors" }
+    /// The model with the smallest validation loss.
+    public var best: String { path + "/best.safetensors" }
     public var checkpoint: String { path + "/checkpoint.safetensors" }
     public var history: String { path + "/history.jsonl" }
 

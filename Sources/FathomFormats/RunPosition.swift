@@ -7,28 +7,67 @@ public struct RunPosition: Sendable, Equatable {
     public var step: Int
     /// Σ loss·rows over the current epoch's steps so far.
     public var epochLoss: Double
+    /// Of the validation losses after whole epochs.
+    public var best: LossWatch
+    public var plateau: PlateauState
     /// The step at which a resumed run was given a new schedule; its recipe alone then does not repeat it.
     public var rescheduledAt: Int?
 
-    public init(step: Int = 0, epochLoss: Double = 0, rescheduledAt: Int? = nil) {
+    public init(
+        step: Int = 0, epochLoss: Double = 0, best: LossWatch = LossWatch(), plateau: PlateauState = PlateauState(), rescheduledAt: Int? = nil
+    ) {
         self.step = step
         self.epochLoss = epochLoss
+        self.best = best
+        self.plateau = plateau
         self.rescheduledAt = rescheduledAt
     }
 
-    /// The sum as its bits, so that it comes back exactly.
+    /// Whether the last `patience` epochs have not had a better validation loss; never where patience is 0.
+    public func isStopped(patience: Int) -> Bool { patience > 0 && best.since >= patience }
+
+    /// Losses as their bits, so that they come back exactly. What has seen nothing yet is left out.
     public var metadata: [String: String] {
-        var metadata = ["step": "\(step)", "epoch_loss": String(epochLoss.bitPattern, radix: 16)]
+        var metadata = ["step": "\(step)", "epoch_loss": epochLoss.bits]
+        if best != LossWatch() {
+            metadata["best_loss"] = best.best.bits
+            metadata["epochs_since_best"] = "\(best.since)"
+        }
+        if plateau != PlateauState() {
+            metadata["plateau_loss"] = plateau.watch.best.bits
+            metadata["plateau_epochs"] = "\(plateau.watch.since)"
+            metadata["plateau_reductions"] = "\(plateau.reductions)"
+        }
         metadata["rescheduled_at"] = rescheduledAt.map(String.init)
         return metadata
     }
 
-    /// - Throws: `FathomError.invalid` where a checkpoint's metadata lack it.
+    /// - Throws: `FathomError.invalid` where a checkpoint's metadata lack it, or hold something else.
     public init(_ metadata: [String: String], name: String) throws {
-        guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0, let bits = metadata["epoch_loss"].flatMap({ UInt64($0, radix: 16) }) else {
-            throw FathomError.invalid("\(name): not the checkpoint of a run: its metadata lack 'step' or 'epoch_loss'")
+        func value<Value>(_ key: String, _ standard: Value? = nil, _ read: (String) -> Value?) throws -> Value {
+            guard let text = metadata[key] else {
+                guard let standard else { throw FathomError.invalid("\(name): not the checkpoint of a run: its metadata lack '\(key)'") }
+                return standard
+            }
+            guard let value = read(text) else { throw FathomError.invalid("\(name): its metadata say '\(text)' of '\(key)', which cannot be") }
+            return value
         }
-        self.init(step: step, epochLoss: Double(bitPattern: bits), rescheduledAt: metadata["rescheduled_at"].flatMap { Int($0) })
+        func count(_ key: String, _ standard: Int? = nil) throws -> Int { try value(key, standard) { Int($0).flatMap { $0 >= 0 ? $0 : nil } } }
+        func loss(_ key: String, _ standard: Double? = nil) throws -> Double { try value(key, standard, Double.init(bits:)) }
+        self.init(
+            step: try count("step"), epochLoss: try loss("epoch_loss"), best: LossWatch(best: try loss("best_loss", .infinity), since: try count("epochs_since_best", 0)),
+            plateau: PlateauState(
+                watch: LossWatch(best: try loss("plateau_loss", .infinity), since: try count("plateau_epochs", 0)), reductions: try count("plateau_reductions", 0)),
+            rescheduledAt: try value("rescheduled_at", .some(nil)) { Int($0).map(Optional.some) })
+    }
+}
+
+extension Double {
+    fileprivate var bits: String { String(bitPattern, radix: 16) }
+
+    fileprivate init?(bits: String) {
+        guard let pattern = UInt64(bits, radix: 16) else { return nil }
+        self.init(bitPattern: pattern)
     }
 }
 

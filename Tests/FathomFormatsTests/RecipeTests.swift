@@ -14,7 +14,7 @@ struct RecipeTests {
         #expect(recipe.schedule == .constant && recipe.clip == .none && recipe.initializer == nil && recipe.loss == nil)
         #expect(recipe.epochs == 10 && recipe.steps == nil && recipe.batch == 128 && recipe.seed == 0 && recipe.shuffle)
         #expect(recipe.test == nil && recipe.validation == .none && recipe.standardize == nil && recipe.target == nil)
-        #expect(recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
+        #expect(recipe.patience == 0 && recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
     }
 
     static let full = """
@@ -32,6 +32,7 @@ struct RecipeTests {
         clip: norm(1.0)
         init: gaussian(1.33, bias: 0.22)
         epochs: 12
+        patience: 3
         batch: 17
         seed: 18446744073709551615
         instruments: full(every: 10)
@@ -49,7 +50,7 @@ struct RecipeTests {
         #expect(recipe.optimizer == .sgd(learningRate: 0.1, momentum: 0.9, nesterov: true))
         #expect(recipe.schedule == .cosine(warmup: 200) && recipe.clip == .norm(1))
         #expect(recipe.initializer?.description == "gaussian(1.33, bias: 0.22)")
-        #expect(recipe.epochs == 12 && recipe.batch == 17 && recipe.seed == .max)
+        #expect(recipe.epochs == 12 && recipe.patience == 3 && recipe.batch == 17 && recipe.seed == .max)
         #expect(recipe.instruments == .full(every: 10) && recipe.checkpoint == .every(steps: 100))
     }
 
@@ -91,6 +92,8 @@ struct RecipeTests {
         ("data: digits\nbatch: 12.5", ["r.yaml:2: batch", "'12.5'"]),
         ("data: digits\nbatch: [1, 2]", ["r.yaml:2: batch"]),
         ("data: digits\nbatch:", ["r.yaml:2: batch has no value"]),
+        ("data: digits\npatience: -1", ["r.yaml:2: patience", "whole number from 0"]),
+        ("data: digits\nearly_stopping: 5", ["r.yaml:2", "did you mean 'patience'?"]),
         ("data: digits\nepochs: -1", ["r.yaml:2: epochs", "whole number from 0"]),
         ("data: digits\nsteps: 99999999999999999999", ["r.yaml:2: steps", "whole number"]),
         ("data: digits\nseed: 18446744073709551616", ["r.yaml:2: seed", "18446744073709551615"]),

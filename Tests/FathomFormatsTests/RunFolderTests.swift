@@ -85,8 +85,25 @@ struct RunFolderTests {
     @Test("a position comes back from a checkpoint's metadata to the bit")
     func position() throws {
         let position = RunPosition(step: 12, epochLoss: 0.1 + 0.2, rescheduledAt: 7)
-        #expect(try RunPosition(position.metadata, name: "c") == position)
-        #expect(throws: FathomError.self) { try RunPosition(["step": "1"], name: "c") }
+        let watching = RunPosition(
+            step: 12, epochLoss: 0.1 + 0.2, best: LossWatch(best: 0.7 * 0.1, since: 3), plateau: PlateauState(watch: LossWatch(best: 1 / 3, since: 2), reductions: 4))
+        let hopeless = RunPosition(best: LossWatch(best: .infinity, since: 2))
+        for position in [RunPosition(), position, watching, hopeless] {
+            #expect(try RunPosition(position.metadata, name: "c") == position)
+        }
+        #expect(Set(position.metadata.keys) == ["step", "epoch_loss", "rescheduled_at"])
+        #expect(throws: FathomError.invalid("c: not the checkpoint of a run: its metadata lack 'epoch_loss'")) { try RunPosition(["step": "1"], name: "c") }
+        for (key, text) in [("step", "-1"), ("epoch_loss", "x"), ("best_loss", "?"), ("epochs_since_best", "many"), ("plateau_reductions", "-2"), ("rescheduled_at", "")] {
+            #expect(throws: FathomError.invalid("c: its metadata say '\(text)' of '\(key)', which cannot be")) {
+                try RunPosition(watching.metadata.merging([key: text]) { $1 }, name: "c")
+            }
+        }
+    }
+
+    @Test("patience ends after so many epochs without a better loss, and none never does")
+    func patience() {
+        let position = RunPosition(best: LossWatch(best: 1, since: 3))
+        #expect([0, 1, 2, 3, 4].map(position.isStopped) == [false, true, true, true, false])
     }
 
     @Test("changed training rows are told from the ones a run began with")

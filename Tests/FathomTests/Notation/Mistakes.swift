@@ -166,6 +166,8 @@ let mistakes: [Mistake] = [
     Mistake(.schedule, "one-cycle(start: 25)", 18, "start '25' of one-cycle at column 18; it must be from 0 to 1"),
     Mistake(.schedule, "wsd", 1, "unknown schedule 'wsd' at column 1; did you mean 'warmup-stable-decay'?"),
     Mistake(.schedule, "warmup-stable-decay(decay: -0.1)", 28, "decay '-0.1' of warmup-stable-decay at column 28; it must be a whole number of steps up to 1000000000, or a share of the training below 1"),
+    Mistake(.schedule, "warmup-stable-decay(warmup: 0.9)", 29,
+            "a warm-up of 0.9 and a decay of 0.2 at column 29; together they can be 1, the whole training, at most"),
     Mistake(.schedule, "ReduceLROnPlateau", 1, "unknown schedule 'ReduceLROnPlateau' at column 1; did you mean 'plateau'?"),
     Mistake(.schedule, "plateau(factor: 1)", 17, "factor '1' of plateau at column 17; it must be above 0 and below 1"),
     Mistake(.schedule, "plateau(patience: 0)", 19, "patience '0' of plateau at column 19; it must be a whole number from 1 to 1000000000"),

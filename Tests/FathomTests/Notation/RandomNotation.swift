@@ -80,7 +80,7 @@ struct RandomValues {
     }
 
     mutating func length() -> Schedule.Length {
-        [.steps(0), .steps(Int.random(in: 1...1_000_000_000, using: &random)), .share(Double.random(in: 0.001..<1, using: &random))]
+        [.steps(0), .steps(Int.random(in: 1...1_000_000_000, using: &random)), .share(Double.random(in: 0.001..<0.5, using: &random))]
             .randomElement(using: &random)!
     }
 
