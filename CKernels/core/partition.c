@@ -138,6 +138,38 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         bool forward = call->operation == FATHOM_GRU_FORWARD;
         return grid(g->rows, 1, fathom_panels(g->columns), (forward ? 65 : 20) * n, (forward ? 36 : 48) * n);
     }
+    // A row's sums need its columns; where there are none, there is no row to normalize. Likewise a column's.
+    case FATHOM_LAYERNORM_FORWARD: {
+        const fathom_layernorm_forward_arguments *l = &a->layernorm_forward;
+        double n = (double)l->rows * l->columns;
+        return grid(l->columns ? l->rows : 0, 1, 1, 8 * n, (l->z ? 12 : 8) * n);
+    }
+    case FATHOM_LAYERNORM_BACKWARD: {
+        const fathom_layernorm_backward_arguments *l = &a->layernorm_backward;
+        double n = (double)l->rows * l->columns;
+        return grid(l->columns ? l->rows : 0, 1, 1, 10 * n, 12 * n);
+    }
+    case FATHOM_LAYERNORM_GRADIENT: {
+        const fathom_layernorm_gradient_arguments *l = &a->layernorm_gradient;
+        double n = (double)l->rows * l->columns;
+        return grid(1, 1, fathom_panels(l->columns), 5 * n, 8 * n);
+    }
+    case FATHOM_BATCHNORM_FORWARD: {
+        const fathom_batchnorm_forward_arguments *b = &a->batchnorm_forward;
+        double n = (double)b->rows * b->columns;
+        return grid(b->rows ? 1 : 0, 1, fathom_panels(b->columns), 8 * n, (b->z ? 12 : 8) * n);
+    }
+    case FATHOM_BATCHNORM_INFERENCE: {
+        const fathom_batchnorm_inference_arguments *b = &a->batchnorm_inference;
+        double n = (double)b->rows * b->columns;
+        return grid(b->rows, 1, fathom_panels(b->columns), 3 * n, 8 * n);
+    }
+    case FATHOM_BATCHNORM_BACKWARD: {
+        const fathom_batchnorm_backward_arguments *b = &a->batchnorm_backward;
+        double n = (double)b->rows * b->columns;
+        return grid(1, 1, fathom_panels(b->columns), 9 * n, 12 * n);
+    }
+    case FATHOM_MOVING_AVERAGE: return grid(a->moving_average.count / FATHOM_PANEL, 1, 1, 3.0 * a->moving_average.count, 12.0 * a->moving_average.count);
     case FATHOM_OPERATIONS: break;
     }
     return grid(0, 1, 0, 0, 0);

@@ -333,9 +333,10 @@ typedef struct fathom_random_arguments {
 } fathom_random_arguments;
 
 // Layer normalization of every row (Ba, Kiros & Hinton 2016, equation 4), and RMS normalization (Zhang & Sennrich 2019, equation 4) where `centered`
-// is false: z = (x − mean)·rstd·gain + bias, y = φ(z), with rstd = 1/√(mean of (x − mean)² + ε), and mean = 0 for RMS.
-// A row is summed in blocks of 64 panels: in float32, each lane a chain over the block's panels; lanes and blocks join in float64. The variance is that of
-// the centred values (a second pass). Padding lanes count nothing.
+// is false: z = (x − mean)·rstd·gain + bias (the last two fused), y = φ(z), with rstd = 1/√(mean of (x − mean)² + ε), and mean = 0 for RMS.
+// A row is summed in blocks of 64 panels: in float32 each lane a chain over the block's panels, the lanes in a fixed tree; the blocks in float64, in order. The mean
+// is the first element plus the mean distance to it; the variance is that of the centred values (a second pass); both, and rstd, are float64 rounded once.
+// Padding lanes count nothing, and those of z become zero. Deviations up to 10¹⁸: beyond, their squares leave float32, and rstd becomes 0.
 typedef struct fathom_layernorm_forward_arguments {
     size_t rows, columns;
     bool centered;
@@ -355,14 +356,15 @@ typedef struct fathom_layernorm_forward_arguments {
 } fathom_layernorm_forward_arguments;
 
 // dx = rstd·(d − mean(d) − x̂·mean(d·x̂)) ⊙ φ′(saved), with d = dy·gain, x̂ = (x − mean)·rstd, dy the gradient before the activation fused into y, and φ
-// that which made x; without mean(d) where not centered. Sums as in the forward pass. dx may be dy. Padding lanes of dx become zero.
+// that which made x; without mean(d) where not centered. Sums as in the forward pass: of d, and of d·(x − mean) (fused). dx may be dy. Padding lanes of dx become
+// zero.
 typedef struct fathom_layernorm_backward_arguments {
     size_t rows, columns;
     bool centered;
     const float *x;
     size_t x_stride;
-    const float *gain;
-    const float *mean, *rstd;
+    const float *gain;         // NULL: 1
+    const float *mean, *rstd;  // [rows]; mean NULL where not centered
     const float *dy;
     size_t dy_stride;
     fathom_activation activation;
@@ -386,8 +388,10 @@ typedef struct fathom_layernorm_gradient_arguments {
     float *dbias;  // likewise
 } fathom_layernorm_gradient_arguments;
 
-// Batch normalization (Ioffe & Szegedy 2015, algorithm 1): z = (x − mean)·rstd·gain + bias, y = φ(z), with the mean and the biased variance of each column
-// over the rows, rstd = 1/√(variance + ε). Columns are summed in float64: blocks of 16 rows in order; the variance is that of the centred values.
+// Batch normalization (Ioffe & Szegedy 2015, algorithm 1): z = (x − mean)·(rstd·gain) + bias (fused), y = φ(z), with the mean and the biased variance of each
+// column over the rows, rstd = 1/√(variance + ε). A column is summed in blocks of 16 rows: in float32 a chain over the block's rows; the blocks in float64, in order.
+// The mean is the first element plus the mean distance to it; the variance is that of the centred values (a second pass); all three are float64 rounded once.
+// Padding lanes of z become zero. Of no rows there are no statistics: nothing is written. Deviations up to 10¹⁸: beyond, rstd becomes 0.
 typedef struct fathom_batchnorm_forward_arguments {
     size_t rows, columns;
     float epsilon;
@@ -403,14 +407,14 @@ typedef struct fathom_batchnorm_forward_arguments {
     size_t y_stride;
 } fathom_batchnorm_forward_arguments;
 
-// y = φ((x − mean)/√(variance + ε)·gain + bias), the statistics given.
+// y = φ((x − mean)·(gain/√(variance + ε)) + bias), the statistics given; the operations of the forward pass.
 typedef struct fathom_batchnorm_inference_arguments {
     size_t rows, columns;
     float epsilon;
     const float *x;
     size_t x_stride;
-    const float *gain, *bias;
-    const float *mean, *variance;
+    const float *gain, *bias;       // NULL: 1, 0
+    const float *mean, *variance;   // [columns], padded with zeros to whole panels
     fathom_activation activation;
     float parameter;
     float *y;
@@ -418,18 +422,19 @@ typedef struct fathom_batchnorm_inference_arguments {
 } fathom_batchnorm_inference_arguments;
 
 // dx = rstd·gain·(dy − mean(dy) − x̂·mean(dy·x̂)) ⊙ φ′(saved), means over the rows; dgain = Σ dy·x̂, dbias = Σ dy, added to the stored values where
-// `accumulate`. Sums in float64 as in the forward pass. dx may be dy, and is NULL where only the parameters' gradients are wanted.
+// `accumulate`. Sums as in the forward pass: of dy, and of dy·(x − mean) (fused). dx may be dy, and is NULL where only the parameters' gradients are wanted.
+// Padding lanes of all three become zero.
 typedef struct fathom_batchnorm_backward_arguments {
     size_t rows, columns;
     const float *x;
     size_t x_stride;
-    const float *gain;
-    const float *mean, *rstd;
+    const float *gain;             // NULL: 1
+    const float *mean, *rstd;      // [columns], as the forward pass wrote them
     const float *dy;
     size_t dy_stride;
     fathom_activation activation;  // that made x
     float parameter;
-    const float *saved;
+    const float *saved;            // [rows × columns]; NULL for identity
     size_t saved_stride;
     bool accumulate;
     float *dgain, *dbias;          // NULL: not wanted
@@ -565,7 +570,7 @@ typedef struct fathom_gru_arguments {
     size_t dslots_stride;
 } fathom_gru_arguments;
 
-// average += rate·(value − average), `count` elements (a multiple of 16, flat): a moving average of weights, or of a normalization's statistics. Nothing
+// average += rate·(value − average) (fused), `count` elements (a multiple of 16, flat): a moving average of weights, or of a normalization's statistics. Nothing
 // changes where the step was not finite.
 typedef struct fathom_moving_average_arguments {
     size_t count;

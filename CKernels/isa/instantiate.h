@@ -17,7 +17,10 @@
 #include "../gemm/transpose.h"
 #include "../loss/elementwise.h"
 #include "../loss/softmax.h"
+#include "../normalization/layernorm.h"
+#include "../normalization/batchnorm.h"
 #include "../optimizer/optimizer.h"
+#include "../optimizer/moving_average.h"
 #include "../reduce/squared_norm.h"
 #include "../reduce/dot.h"
 #include "../data/gather.h"
@@ -62,4 +65,11 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_LSTM_BACKWARD] = KERNEL(lstm_backward),
     [FATHOM_GRU_FORWARD] = KERNEL(gru_forward),
     [FATHOM_GRU_BACKWARD] = KERNEL(gru_backward),
+    [FATHOM_LAYERNORM_FORWARD] = KERNEL(layernorm_forward),
+    [FATHOM_LAYERNORM_BACKWARD] = KERNEL(layernorm_backward),
+    [FATHOM_LAYERNORM_GRADIENT] = KERNEL(layernorm_gradient),
+    [FATHOM_BATCHNORM_FORWARD] = KERNEL(batchnorm_forward),
+    [FATHOM_BATCHNORM_INFERENCE] = KERNEL(batchnorm_inference),
+    [FATHOM_BATCHNORM_BACKWARD] = KERNEL(batchnorm_backward),
+    [FATHOM_MOVING_AVERAGE] = KERNEL(moving_average),
 };

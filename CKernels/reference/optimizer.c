@@ -103,3 +103,10 @@ void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range
         o->p[i] = p - (blend > 0 ? rate : blend < 0 ? -rate : blend);
     }
 }
+
+void fathom_moving_average_reference(const fathom_arguments *arguments, fathom_range range) {
+    const fathom_moving_average_arguments *m = &arguments->moving_average;
+    if (!m->update->finite) return;
+    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++)
+        m->average[i] = fathom_fma_reference(m->rate, m->value[i] - m->average[i], m->average[i]);
+}

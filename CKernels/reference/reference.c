@@ -7,6 +7,8 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
     fathom_clip_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference, fathom_gather_classes_reference,
     fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 fathom_kernel fathom_sgd_reference, fathom_adam_reference, fathom_rmsprop_reference, fathom_lion_reference;
+fathom_kernel fathom_layernorm_forward_reference, fathom_layernorm_backward_reference, fathom_layernorm_gradient_reference,
+    fathom_batchnorm_forward_reference, fathom_batchnorm_inference_reference, fathom_batchnorm_backward_reference, fathom_moving_average_reference;
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
     fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference, fathom_lstm_forward_reference,
     fathom_lstm_backward_reference, fathom_gru_forward_reference, fathom_gru_backward_reference;
@@ -50,4 +52,11 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_LSTM_BACKWARD] = fathom_lstm_backward_reference,
     [FATHOM_GRU_FORWARD] = fathom_gru_forward_reference,
     [FATHOM_GRU_BACKWARD] = fathom_gru_backward_reference,
+    [FATHOM_LAYERNORM_FORWARD] = fathom_layernorm_forward_reference,
+    [FATHOM_LAYERNORM_BACKWARD] = fathom_layernorm_backward_reference,
+    [FATHOM_LAYERNORM_GRADIENT] = fathom_layernorm_gradient_reference,
+    [FATHOM_BATCHNORM_FORWARD] = fathom_batchnorm_forward_reference,
+    [FATHOM_BATCHNORM_INFERENCE] = fathom_batchnorm_inference_reference,
+    [FATHOM_BATCHNORM_BACKWARD] = fathom_batchnorm_backward_reference,
+    [FATHOM_MOVING_AVERAGE] = fathom_moving_average_reference,
 };

@@ -21,4 +21,10 @@ static inline double fathom_tree16_reference(double lane[FATHOM_PANEL]) {
     return lane[0];
 }
 
+static inline float fathom_float_tree16_reference(float lane[FATHOM_PANEL]) {
+    for (int half = FATHOM_PANEL / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
+}
+
 #endif

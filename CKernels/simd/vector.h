@@ -30,12 +30,15 @@ INLINE void vf_store(float *p, vf a) { *(vf *)p = a; }
 INLINE vf vf_set(float a) { return a - (vf){0}; }
 INLINE vi vi_set(int32_t a) { return a - (vi){0}; }
 INLINE vd vd_set(double a) { return a - (vd){0}; }
+// The lanes of v from i on; where v is NULL, `otherwise` in each.
+INLINE vf vf_load_or(const float *v, size_t i, float otherwise) { return v ? vf_load(v + i) : vf_set(otherwise); }
 INLINE vi vf_bits(vf a) { return (vi)a; }
 INLINE vf vf_from_bits(vi a) { return (vf)a; }
 INLINE vf vf_select(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
 INLINE vd vd_select(vl mask, vd a, vd b) { return (vd)((mask & (vl)a) | (~mask & (vl)b)); }
 INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
 INLINE vf vf_sqrt(vf a) { return __builtin_elementwise_sqrt(a); }
+INLINE vd vd_sqrt(vd a) { return __builtin_elementwise_sqrt(a); }
 INLINE vd vf_to_double(vf a) { return __builtin_convertvector(a, vd); }
 INLINE vf vd_to_float(vd a) { return __builtin_convertvector(a, vf); }
 
@@ -83,4 +86,15 @@ INLINE double vd_tree16(const vd parts[VECTORS]) {
     UNROLL for (int q = 0; q < VECTORS; q++) UNROLL for (int i = 0; i < LANES; i++) lane[q * LANES + i] = parts[q][i];
     UNROLL for (int half = 8; half > 0; half /= 2) UNROLL for (int i = 0; i < half; i++) lane[i] += lane[i + half];
     return lane[0];
+}
+
+// The same of float32 sums. Written in vectors, since clang makes scalars of the loops where several trees stand side by side.
+INLINE float vf_tree16(const vf parts[VECTORS]) {
+    typedef float v16 __attribute__((vector_size(64)));
+    v16 a;
+    __builtin_memcpy(&a, parts, sizeof a);
+    __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+    __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
+    __auto_type d = __builtin_shufflevector(c, c, 0, 1) + __builtin_shufflevector(c, c, 2, 3);
+    return d[0] + d[1];
 }

@@ -50,7 +50,7 @@ typedef struct buffer {
     size_t capacity;
 } buffer;
 
-enum { CASE_BUFFERS = 8, CASE_FACTS = 16 };
+enum { CASE_BUFFERS = 10, CASE_FACTS = 16 };
 
 typedef struct kernel_case {
     fathom_call call;
@@ -117,6 +117,8 @@ make_function make_activation_forward, make_activation_backward, make_loss, make
 make_function make_gather, make_gather_classes, make_scatter, make_random;
 make_function make_add, make_fill, make_dropout, make_dot, make_dot_total;
 make_function make_steps, make_lstm, make_gru;
+make_function make_layernorm_forward, make_layernorm_backward, make_layernorm_gradient;
+make_function make_batchnorm_forward, make_batchnorm_inference, make_batchnorm_backward, make_moving_average;
 verify_function verify_forward, verify_dgrad, verify_wgrad, verify_transpose, verify_scatter, verify_lstm, verify_gru;
 
 #endif

@@ -54,6 +54,15 @@ static void plan_matrix(plan *p, generator *g, size_t index) {
     if (draw_one_in(g, 8)) p->outputs = depths[draw_below(g, DEPTHS)];
 }
 
+// The same, and now and then rows longer than one block of their sum.
+static void plan_long_rows(plan *p, generator *g, size_t index) {
+    static const uint16_t lengths[] = {1008, 1023, 1024, 1025, 1040, 1041, 2047, 2048, 2049, 2080, 2100};
+    plan_matrix(p, g, index);
+    if (index / SMALL_MATRICES % 4 < 3 || !draw_one_in(g, 8)) return;
+    p->rows %= 24;
+    p->outputs = lengths[draw_below(g, sizeof lengths / sizeof *lengths)];
+}
+
 enum { QUICK_PRODUCTS = SMALL_PRODUCTS + 300, FULL_PRODUCTS = SMALL_PRODUCTS + 6000 };
 // 16 rounds cross all small sizes with all twelve activations.
 enum { QUICK = 4 * SMALL_MATRICES, QUICK_ACTIVATIONS = 8 * SMALL_MATRICES, FULL = 24 * SMALL_MATRICES };
@@ -98,4 +107,11 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_LSTM_BACKWARD]       = {plan_matrix,  make_lstm,           verify_lstm,     QUICK,          FULL,          128, 0, 128},
     [FATHOM_GRU_FORWARD]         = {plan_matrix,  make_gru,            NULL,            QUICK,          FULL,          128, 0, 128},
     [FATHOM_GRU_BACKWARD]        = {plan_matrix,  make_gru,            verify_gru,      QUICK,          FULL,          128, 0, 128},
+    [FATHOM_LAYERNORM_FORWARD]   = {plan_long_rows, make_layernorm_forward, NULL,       QUICK,          FULL,          128, 0, 512},
+    [FATHOM_LAYERNORM_BACKWARD]  = {plan_long_rows, make_layernorm_backward, NULL,      QUICK,          FULL,          128, 0, 512},
+    [FATHOM_LAYERNORM_GRADIENT]  = {plan_matrix,  make_layernorm_gradient, NULL,        QUICK,          FULL,          128, 0, 512},
+    [FATHOM_BATCHNORM_FORWARD]   = {plan_matrix,  make_batchnorm_forward, NULL,         QUICK,          FULL,          128, 0, 512},
+    [FATHOM_BATCHNORM_INFERENCE] = {plan_matrix,  make_batchnorm_inference, NULL,       QUICK,          FULL,          128, 0, 512},
+    [FATHOM_BATCHNORM_BACKWARD]  = {plan_matrix,  make_batchnorm_backward, NULL,        QUICK,          FULL,          128, 0, 512},
+    [FATHOM_MOVING_AVERAGE]      = {plan_matrix,  make_moving_average, NULL,            QUICK,          FULL,          512, 0, 512},
 };

@@ -92,3 +92,16 @@ void make_clip(kernel_case *c, fathom_operation operation) {
     fact(c, "panels", (double)panels);
     fact(c, "loss", *loss);
 }
+
+void make_moving_average(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_moving_average_arguments *a = &c->call.arguments.moving_average;
+    a->update = update(c, false);
+    a->count = p->rows * ((p->outputs + 15) / 16 * 16);
+    a->rate = 0.03125f * (float)(1 + (p->options >> 2) % 32);
+    a->average = read_flat(c, "average", a->count, true, false);
+    a->value = read_flat(c, "value", a->count, false, false);
+    fact(c, "rate", a->rate);
+    fact(c, "finite", a->update->finite);
+}
