@@ -130,11 +130,12 @@ struct Experiment {
     /// - Throws: `FathomError.tooLarge` with the figure where there is not as much.
     func memoryLine() throws -> String {
         let needed = try trainingMemory(
-            recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch)
+            recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch,
+            recompute: recipe.recompute)
         let available = availableMemory()
         guard needed <= available else {
             throw FathomError.tooLarge(
-                "training this network with batch \(batch) takes \(formattedBytes(needed)) of memory, and \(formattedBytes(available)) are free; a narrower network or a smaller --batch takes less")
+                "training this network with batch \(batch) takes \(formattedBytes(needed)) of memory, and \(formattedBytes(available)) are free; a narrower network\(recipe.recompute == .none ? ", --recompute sqrt" : "") or a smaller --batch takes less")
         }
         return "memory: \(formattedBytes(needed)) for training, \(formattedBytes(available)) free"
     }

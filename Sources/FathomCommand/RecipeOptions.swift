@@ -19,6 +19,7 @@ struct RecipeOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: help(.steps)) var steps: String?
     @Option(parsing: .unconditional, help: help(.patience)) var patience: String?
     @Option(parsing: .unconditional, help: help(.batch)) var batch: String?
+    @Option(parsing: .unconditional, help: help(.recompute)) var recompute: String?
     @Option(parsing: .unconditional, help: help(.seed)) var seed: String?
     @Option(parsing: .unconditional, help: help(.threads)) var threads: String?
     @Option(parsing: .unconditional, help: help(.instruments)) var instruments: String?
@@ -33,7 +34,7 @@ struct RecipeOptions: ParsableArguments {
         [
             (.network, network), (.data, data), (.target, target), (.test, test), (.validation, validation), (.standardize, standardize),
             (.shuffle, shuffle), (.loss, loss), (.optimizer, optimizer), (.schedule, schedule), (.clip, clip), (.initializer, initializer),
-            (.epochs, epochs), (.steps, steps), (.patience, patience), (.batch, batch), (.seed, seed), (.threads, threads), (.instruments, instruments),
+            (.epochs, epochs), (.steps, steps), (.patience, patience), (.batch, batch), (.recompute, recompute), (.seed, seed), (.threads, threads), (.instruments, instruments),
             (.checkpoint, checkpoint), (.output, output),
         ]
     }

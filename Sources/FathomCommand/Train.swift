@@ -49,7 +49,8 @@ struct Train: ParsableCommand {
 
 extension Experiment {
     func trainer(_ model: Model, threads: Int?) throws -> Trainer {
-        let trainer = try Trainer(model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, threads: threads)
+        let trainer = try Trainer(
+            model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, seed: recipe.seed, threads: threads)
         try trainer.check(training)
         return trainer
     }

@@ -27,6 +27,7 @@ public struct Recipe: Sendable, Equatable {
     /// Epochs without a better validation loss after which training stops; 0: it does not.
     public var patience: Int
     public var batch: Int
+    public var recompute: Recompute
     public var seed: UInt64
     public var instruments: Instruments
     public var checkpoint: CheckpointInterval
@@ -57,6 +58,7 @@ public struct Recipe: Sendable, Equatable {
         steps = try read.wholeNumber(.steps, 0...1_000_000_000_000)
         patience = try read.wholeNumber(.patience, 0...1_000_000_000) ?? 0
         batch = try read.wholeNumber(.batch, 1...Int(Int32.max)) ?? 128
+        recompute = try read.choice(.recompute) ?? .none
         seed = try read.wholeNumber(.seed, 0...UInt64.max) ?? 0
         instruments = try read.value(.instruments, Instruments.init) ?? .summary(every: 1)
         checkpoint = try read.value(.checkpoint, CheckpointInterval.init) ?? .minutes(5)
@@ -79,7 +81,7 @@ public struct Recipe: Sendable, Equatable {
         entries += [(.optimizer, .string(optimizer.description)), (.schedule, .string(schedule.description)), (.clip, .string(clip.description))]
         entries.append((.initializer, .string(initializer?.description ?? Self.fitting)))
         entries.append(steps.map { (.steps, .integer($0)) } ?? (.epochs, .integer(epochs)))
-        entries += [(.patience, .integer(patience)), (.batch, .integer(batch)), (.seed, .unsigned(seed))]
+        entries += [(.patience, .integer(patience)), (.batch, .integer(batch)), (.recompute, .string(recompute.rawValue)), (.seed, .unsigned(seed))]
         entries += [(.instruments, .string(instruments.description)), (.checkpoint, .string(checkpoint.description))]
         return entries
     }

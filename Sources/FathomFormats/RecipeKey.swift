@@ -5,7 +5,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
     case network, data, target, test, validation, standardize, shuffle
     case loss, optimizer, schedule, clip
     case initializer = "init"
-    case epochs, steps, patience, batch, seed, threads, instruments, checkpoint, output
+    case epochs, steps, patience, batch, recompute, seed, threads, instruments, checkpoint, output
 
     /// What the key says, in a few words.
     public var meaning: String {
@@ -26,6 +26,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .steps: "steps to take, in place of epochs; 0 writes the initial model"
         case .patience: "epochs without a better validation loss after which to stop, and take the best; 0 for no such stop"
         case .batch: "rows a step"
+        case .recompute: "in the backward pass: none, or sqrt, for memory that grows with the root of the depth; changes no bit of the result"
         case .seed: "a whole number from 0 to 2^64 - 1"
         case .threads: "threads to use; changes no bit of the result"
         case .instruments: "what history.jsonl says of the layers: none, summary(every: n), full(every: n)"
@@ -53,6 +54,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .steps: "as epochs say"
         case .patience: "0"
         case .batch: "128"
+        case .recompute: "none"
         case .seed: "0"
         case .threads: "the machine's cores"
         case .instruments: "summary(every: 1)"
@@ -98,6 +100,8 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         "initializer": .initializer, "initialization": .initializer, "weights": .initializer,
         "epoch": .epochs, "numepochs": .epochs, "nepochs": .epochs, "iterations": .steps, "maxsteps": .steps, "iters": .steps, "step": .steps,
         "earlystopping": .patience, "earlystop": .patience, "stoppatience": .patience,
+        "remat": .recompute, "rematerialization": .recompute, "gradientcheckpointing": .recompute, "activationcheckpointing": .recompute,
+        "checkpointactivations": .recompute,
         "randomseed": .seed, "randomstate": .seed, "manualseed": .seed, "cores": .threads, "jobs": .threads, "workers": .threads,
         "numthreads": .threads, "nthreads": .threads,
         "log": .instruments, "logging": .instruments, "statistics": .instruments, "instrument": .instruments,

@@ -43,6 +43,17 @@ struct RunTests {
         #expect(!same)
     }
 
+    @Test("what is made again rather than kept changes no bit of the result")
+    func memory() throws {
+        let workshop = try Workshop()
+        let flags = ["train"] + digits + ["--epochs", "2", "--network", "[linear(24) tanh] * 8 linear(outputs)"]
+        _ = try workshop.start(flags + ["--output", "kept"]).wait()
+        _ = try workshop.start(flags + ["--recompute", "sqrt", "--output", "again"]).wait()
+        for name in ["model.safetensors", "checkpoint.safetensors"] {
+            #expect(try workshop.read("kept/\(name)") == workshop.read("again/\(name)"), "\(name)")
+        }
+    }
+
     @Test("killed at any moment and resumed, it ends in the same bytes", arguments: ["every: 7", "minutes: 0.0005", "minutes: 5"])
     func killed(_ checkpoint: String) throws {
         let workshop = try Workshop()

@@ -14,7 +14,7 @@ struct RecipeTests {
         #expect(recipe.schedule == .constant && recipe.clip == .none && recipe.initializer == nil && recipe.loss == nil)
         #expect(recipe.epochs == 10 && recipe.steps == nil && recipe.batch == 128 && recipe.seed == 0 && recipe.shuffle)
         #expect(recipe.test == nil && recipe.validation == .none && recipe.standardize == nil && recipe.target == nil)
-        #expect(recipe.patience == 0 && recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
+        #expect(recipe.patience == 0 && recipe.recompute == .none && recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
     }
 
     static let full = """
@@ -34,6 +34,7 @@ struct RecipeTests {
         epochs: 12
         patience: 3
         batch: 17
+        recompute: sqrt
         seed: 18446744073709551615
         instruments: full(every: 10)
         checkpoint: every: 100
@@ -50,7 +51,7 @@ struct RecipeTests {
         #expect(recipe.optimizer == .sgd(learningRate: 0.1, momentum: 0.9, nesterov: true))
         #expect(recipe.schedule == .cosine(warmup: 200) && recipe.clip == .norm(1))
         #expect(recipe.initializer?.description == "gaussian(1.33, bias: 0.22)")
-        #expect(recipe.epochs == 12 && recipe.patience == 3 && recipe.batch == 17 && recipe.seed == .max)
+        #expect(recipe.epochs == 12 && recipe.patience == 3 && recipe.batch == 17 && recipe.recompute == .sqrt && recipe.seed == .max)
         #expect(recipe.instruments == .full(every: 10) && recipe.checkpoint == .every(steps: 100))
     }
 
@@ -93,6 +94,7 @@ struct RecipeTests {
         ("data: digits\nbatch: [1, 2]", ["r.yaml:2: batch"]),
         ("data: digits\nbatch:", ["r.yaml:2: batch has no value"]),
         ("data: digits\npatience: -1", ["r.yaml:2: patience", "whole number from 0"]),
+        ("data: digits\nrecompute: all", ["r.yaml:2: recompute", "none, sqrt"]),
         ("data: digits\nearly_stopping: 5", ["r.yaml:2", "did you mean 'patience'?"]),
         ("data: digits\nepochs: -1", ["r.yaml:2: epochs", "whole number from 0"]),
         ("data: digits\nsteps: 99999999999999999999", ["r.yaml:2: steps", "whole number"]),
