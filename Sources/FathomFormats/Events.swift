@@ -75,13 +75,14 @@ public struct LayerGradient: Sendable, Equatable {
     public let name: String
     public let norm: Double
 
-    /// The gradients of named layers, from the norms of their tensors: "0.linear" has "0.weight" and "0.bias".
+    /// The gradients of named layers, from the norms of their tensors: "0.linear" has "0.weight" and "0.bias", "1.residual" has "1.projection.weight" and
+    /// "1.3.linear" has "1.3.weight".
     public static func of(_ layers: [String], _ tensors: [(name: String, norm: Double)]) -> [LayerGradient] {
         var squares: [Substring: Double] = [:]
         for tensor in tensors { squares[place(tensor.name), default: 0] += tensor.norm * tensor.norm }
         return layers.compactMap { layer in squares[place(layer)].map { LayerGradient(name: layer, norm: $0.squareRoot()) } }
     }
 
-    /// The name without its last part.
-    private static func place(_ name: String) -> Substring { name[..<(name.lastIndex(of: ".") ?? name.endIndex)] }
+    /// The positions that a name begins with: "1.3.".
+    private static func place(_ name: String) -> Substring { name.prefix { $0.isNumber || $0 == "." } }
 }
