@@ -45,6 +45,37 @@ import Testing
         #expect(target == source)
     }
 
+    /// Steps of three columns from rows of twelve numbers and four classes, and back.
+    @Test func aSequenceIsGatheredStepByStepAndScatteredBack() {
+        let steps = 4, columns = 3, rows = 5, order = Flat<UInt32>([6, 0, 3, 3, 1])
+        let source = Flat((0..<7 * steps * columns).map { Float($0) * 0.37 - 20 }), classes = Flat((0..<7 * steps).map { Int32($0) })
+        let mean = Panels(1, 16 * steps) { _, c in Float(c) }, scale = Panels(1, 16 * steps) { _, c in 1 / Float(c + 1) }
+        let x = Panels(steps * rows, columns) { _, _ in .nan }
+        let gathered = Flat([Int32](repeating: -1, count: steps * rows)), target = Flat([Float](repeating: .nan, count: rows * steps * columns))
+        run(call(FATHOM_GATHER_FLOATS) {
+            $0.gather = fathom_gather_arguments(
+                rows: rows, columns: columns, steps: steps, source: source.pointer, source_stride: steps * columns, order: order.pointer,
+                mean: mean.pointer, scale: scale.pointer, x: x.pointer, x_stride: x.stride)
+        }, call(FATHOM_GATHER_CLASSES) {
+            $0.gather_classes = fathom_gather_classes_arguments(
+                rows: rows, steps: steps, source: classes.pointer, order: order.pointer, classes: gathered.pointer)
+        }, call(FATHOM_SCATTER) {
+            $0.scatter = fathom_scatter_arguments(
+                rows: rows, columns: columns, steps: steps, m: x.pointer, m_stride: x.stride, scale: scale.pointer, offset: mean.pointer,
+                target: target.pointer, target_stride: steps * columns)
+        })
+        for (r, sample) in order.values.map(Int.init).enumerated() {
+            for t in 0..<steps {
+                #expect(gathered.values[t * rows + r] == classes.values[sample * steps + t])
+                for c in 0..<columns {
+                    let value = source.values[(sample * steps + t) * columns + c]
+                    #expect(x[t * rows + r, c] == (value - mean[0, 16 * t + c]) * scale[0, 16 * t + c])
+                    #expect(target.values[(r * steps + t) * columns + c] == x[t * rows + r, c] * scale[0, 16 * t + c] + mean[0, 16 * t + c])
+                }
+            }
+        }
+    }
+
     @Test func theTransposeOfATransposeIsTheMatrix() {
         let m = Panels(37, 21, in: -1...1, seed: 1), t = Panels(21, 37), back = Panels(37, 21)
         func transpose(_ from: Panels, _ to: Panels) -> fathom_call {

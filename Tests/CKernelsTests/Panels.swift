@@ -31,6 +31,22 @@ final class Panels {
     var bits: [UInt32] { (0..<16 * panels * rows).map { pointer[$0].bitPattern } }
 }
 
+/// Flat memory that stays where it is, for calls to point to.
+final class Flat<Element: BitwiseCopyable> {
+    let pointer: UnsafeMutablePointer<Element>
+    let count: Int
+
+    init(_ values: [Element]) {
+        count = values.count
+        pointer = .allocate(capacity: max(count, 1))
+        pointer.initialize(from: values, count: count)
+    }
+
+    deinit { pointer.deallocate() }
+
+    var values: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+}
+
 func call(_ operation: fathom_operation, _ fill: (inout fathom_arguments) -> Void) -> fathom_call {
     var call = fathom_call(operation: operation, arguments: fathom_arguments())
     fill(&call.arguments)

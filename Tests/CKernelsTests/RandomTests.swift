@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// Philox 4×32-10 as in table 2 of Salmon et al. 2011, written again for the tests.
-private func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
+func philox(_ counter: [UInt32], _ key: [UInt32]) -> [UInt32] {
     var (c, k) = (counter, key)
     for _ in 0..<10 {
         let a = UInt64(c[0]) * 0xd251_1f53, b = UInt64(c[2]) * 0xcd9e_8d57
