@@ -1,5 +1,5 @@
-// One step of a long short-term memory, forward and backward. Operation for operation reference/recurrent.c. The grid is that of one gate: an element's
-// four gates lie a gate's panels apart, and everything about it is settled in one visit.
+// One step of a long short-term memory, forward and backward. Operation for operation reference/recurrent.c. The grid is that of one gate:
+// an element's four gates lie a gate's panels apart, and everything about it is settled in one visit.
 
 enum { INPUT_GATE, FORGET_GATE, CANDIDATE, OUTPUT_GATE };
 
