@@ -68,17 +68,3 @@ func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
     }
     return block
 }
-
-/// ln x for positive, normal x, within 4.5e-16 · max(1, |ln x|): x = m·2^e with m in (√½, √2], ln m = 2·artanh((m − 1)/(m + 1)), whose
-/// series in z² ≤ 0.0295 is cut after z²³.
-func naturalLogarithm(_ x: Double) -> Double {
-    var exponent = Double(x.exponent), m = x.significand
-    if m > 1.4142135623730951 {
-        m /= 2
-        exponent += 1
-    }
-    let z = (m - 1) / (m + 1), square = z * z
-    var sum = 0.0
-    for term in stride(from: 23.0, through: 1, by: -2) { sum = sum * square + 1 / term }
-    return exponent * 0.6931471805599453 + 2 * z * sum
-}

@@ -16,31 +16,48 @@ struct Drawing {
         initializer = place.layer.initializer(following: place.following, default: standard)
     }
 
-    /// Fills a weight [fan-in × fan-out], each gate by itself.
-    func draw(_ weight: ParameterTensor, stateWidth: Int? = nil, initializer other: Initializer? = nil) throws {
-        let initializer = other ?? initializer ?? .glorot
+    /// Fills a weight [fan-in × fan-out] and the bias [1 × fan-out] that goes with it, each gate by itself.
+    ///
+    /// - Parameters:
+    ///   - hidden: The width of the state, in a recurrent layer.
+    ///   - other: An initializer in place of the layer's.
+    /// - Throws: `FathomError.invalid`, naming the layer, where its initializer has no answer for this place.
+    func draw(_ weight: ParameterTensor, bias: ParameterTensor? = nil, hidden: Int? = nil, by other: Initializer? = nil) throws {
+        let initializer = other ?? initializer ?? (isFrameworkDefault(nil) ? Initializer(.torch) : .glorot)
+        let context = Initializer.Context(
+            fanIn: weight.rows, fanOut: weight.columnsOfGroup, following: place.following, hasBias: bias != nil, hidden: hidden,
+            residualBlocks: place.residualBlocks, branch: place.branch, isOutput: place.isOutput)
+        let draws: (weights: Initializer.Draw, biases: Initializer.Draw)
+        do {
+            draws = try initializer.draws(context)
+        } catch {
+            throw FathomError.invalid("\(place.name): \(initializer): \(error)")
+        }
         for group in 0..<weight.groups {
-            switch initializer.draw(fanIn: weight.rows, fanOut: weight.columnsOfGroup, following: place.following) {
-            case .normal(let deviation): random(weight, group, normal: true, 0, deviation)
-            case .uniform(let bound): random(weight, group, normal: false, -bound, bound)
-            case .orthogonal(let gain):
-                random(weight, group, normal: true, 0, 1)
-                try orthogonalize(weight.group(group, in: parameters), gain: Float(gain))
-            case .zeros: break  // parameters begin as zero
-            }
+            try draw(weight, group, draws.weights)
+            if let bias { try draw(bias, group, draws.biases) }
         }
     }
 
-    /// Fills a bias [1 × fan-out].
-    func drawBias(_ bias: ParameterTensor, stateWidth: Int? = nil) throws {
-        guard let initializer, initializer.bias > 0 else { return }
-        for group in 0..<bias.groups { random(bias, group, normal: true, 0, initializer.bias) }
+    private func draw(_ tensor: ParameterTensor, _ group: Int, _ draw: Initializer.Draw) throws {
+        switch draw {
+        case .normal(let deviation): random(tensor, group, normal: true, 0, deviation)
+        case .uniform(let bound): random(tensor, group, normal: false, -bound, bound)
+        case .orthogonal(let gain):
+            random(tensor, group, normal: true, 0, 1)
+            try orthogonalize(tensor.group(group, in: parameters), gain: Float(gain))
+        case .identity(let gain): tensor.group(group, in: parameters).setDiagonal(Float(gain))
+        case .zeros: break  // parameters begin as zero
+        }
     }
 
     /// The initializer of a recurrent layer's weights from the state before.
-    func recurrent(_ asked: Initializer?, own: Initializer?) -> Initializer { asked ?? .orthogonal }
+    func recurrent(_ asked: Initializer?, own: Initializer?) -> Initializer {
+        asked ?? (isFrameworkDefault(own) ? Initializer(.torch) : .orthogonal)
+    }
 
-    func isFrameworkDefault(_ own: Initializer?) -> Bool { false }
+    /// Whether a layer with this initializer of its own, or none, starts as PyTorch would have it.
+    func isFrameworkDefault(_ own: Initializer?) -> Bool { (own ?? standard)?.weights == .torch }
 
     /// Every element, or every one of a gate.
     func fill(_ tensor: ParameterTensor, group: Int? = nil, with value: Float) {

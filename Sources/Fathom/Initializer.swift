@@ -17,25 +17,33 @@ public struct Initializer: NotationRepresentable {
         case gaussian(deviation: Double)
         /// Variance σ², whatever the width.
         case normal(deviation: Double)
-        case zeros
-    }
-
-    /// What to draw for one layer of known width.
-    public enum Draw: Sendable, Hashable {
-        case normal(deviation: Double)
-        /// Uniform in [−bound, bound], of variance bound²/3.
+        /// Uniform in [−bound, bound], whatever the width.
         case uniform(bound: Double)
-        case orthogonal(gain: Double)
+        /// The gain on the diagonal, 0 elsewhere: Le et al. 2015.
+        case identity(gain: Double = 1)
         case zeros
+        /// Variance σ_w²/fan_in and biases of deviation σ_b on the critical line of the activation that follows: `MeanField.critical`. Where
+        /// `bias` is nil, σ_b is `criticalBias` of that activation, or 0 in a layer without bias.
+        case critical(bias: Double? = nil)
+        /// he, but 0 in the last layer of each residual branch and of the network, and scaled down by depth in the other layers of the branches:
+        /// Zhang et al. 2019.
+        case fixup
+        /// PyTorch's default, for comparisons: weights and biases uniform in ±1/√fan_in; in recurrent layers ±1/√(hidden width).
+        case torch
     }
 
     public var weights: Weights
-    /// The standard deviation of the biases, which are normal with mean 0.
+    /// The standard deviation of the biases, which are normal with mean 0; 0 where the weights' rule draws them itself (critical, fixup, torch).
     public var bias: Double
 
     public init(_ weights: Weights, bias: Double = 0) {
         self.weights = weights
         self.bias = bias
+    }
+
+    /// The σ_b that was asked for; 0 where none was.
+    var statedBias: Double {
+        if case .critical(let bias?) = weights { bias } else { bias }
     }
 
     public static let he = Initializer(.he())
@@ -59,45 +67,25 @@ public struct Initializer: NotationRepresentable {
         }
     }
 
-    /// What to draw for the weights of a layer.
-    ///
-    /// - Parameters:
-    ///   - fanIn: Its inputs.
-    ///   - fanOut: Its outputs.
-    ///   - activation: The activation that follows; the slope of a leakyrelu enters he.
-    public func draw(fanIn: Int, fanOut: Int, following activation: Activation?) -> Draw {
-        func drawn(_ distribution: Distribution, variance: Double) -> Draw {
-            switch distribution {
-            case .normal: .normal(deviation: variance.squareRoot())
-            case .uniform: .uniform(bound: (3 * variance).squareRoot())
-            }
-        }
-        switch weights {
-        case .he(let distribution):
-            let slope = if case .leakyReLU(let slope)? = activation { slope } else { 0.0 }
-            return drawn(distribution, variance: 2 / ((1 + slope * slope) * Double(fanIn)))
-        case .glorot(let distribution): return drawn(distribution, variance: 2 / (Double(fanIn) + Double(fanOut)))
-        case .lecun(let distribution): return drawn(distribution, variance: 1 / Double(fanIn))
-        case .gaussian(let deviation): return .normal(deviation: deviation / Double(fanIn).squareRoot())
-        case .normal(let deviation): return .normal(deviation: deviation)
-        case .orthogonal(let gain): return .orthogonal(gain: gain)
-        case .zeros: return .zeros
-        }
-    }
-
     // MARK: Notation
 
     public var description: String {
         let bias = labelled("bias", bias, default: 0)
         func uniform(_ distribution: Distribution) -> String? { distribution == .uniform ? "uniform" : nil }
+        func number(_ gain: Double) -> String? { gain == 1 ? nil : "\(gain)" }
         return switch weights {
         case .he(let distribution): notation("he", uniform(distribution), bias)
         case .glorot(let distribution): notation("glorot", uniform(distribution), bias)
         case .lecun(let distribution): notation("lecun", uniform(distribution), bias)
-        case .orthogonal(let gain): notation("orthogonal", gain == 1 ? nil : "\(gain)", bias)
+        case .orthogonal(let gain): notation("orthogonal", number(gain), bias)
         case .gaussian(let deviation): notation("gaussian", "\(deviation)", bias)
         case .normal(let deviation): notation("normal", "\(deviation)", bias)
+        case .uniform(let bound): notation("uniform", "\(bound)", bias)
+        case .identity(let gain): notation("identity", number(gain), bias)
         case .zeros: notation("zeros", bias)
+        case .critical(let deviation): notation("critical", deviation.map { "bias: \($0)" }, bias)
+        case .fixup: notation("fixup", bias)
+        case .torch: notation("torch", bias)
         }
     }
 
@@ -106,36 +94,48 @@ public struct Initializer: NotationRepresentable {
     }
 
     static let vocabulary = Vocabulary(
-        kind: "initializer", names: ["he", "glorot", "lecun", "orthogonal", "gaussian", "normal", "zeros"], synonyms: [
+        kind: "initializer", names: [
+            "he", "glorot", "lecun", "orthogonal", "gaussian", "normal", "uniform", "identity", "zeros", "critical", "fixup", "torch",
+        ], synonyms: [
             "xavier": "glorot", "kaiming": "he", "msra": "he",
             "xaviernormal": "glorot", "glorotnormal": "glorot", "kaimingnormal": "he", "henormal": "he", "lecunnormal": "lecun",
             "xavieruniform": "glorot(uniform)", "glorotuniform": "glorot(uniform)", "kaiminguniform": "he(uniform)",
             "heuniform": "he(uniform)", "lecununiform": "lecun(uniform)", "zero": "zeros", "constant": "zeros",
-            "randomnormal": "normal(0.01)", "truncatednormal": "normal(0.01)", "ortho": "orthogonal",
+            "randomnormal": "normal(0.01)", "truncatednormal": "normal(0.01)", "randomuniform": "uniform(0.05)", "ortho": "orthogonal",
+            "eye": "identity", "dirac": "identity", "irnn": "identity", "meanfield": "critical", "edgeofchaos": "critical",
+            "pytorch": "torch", "default": "torch",
         ])
 
     init(_ term: Term) throws(FathomError) {
         let name = term.name ?? ""
+        func read(_ positional: [String], _ example: String) throws(FathomError) -> (Arguments, bias: Double) {
+            let arguments = try Arguments(term, positional, labels: ["bias"], example: example)
+            return (arguments, try arguments.number("bias", .notNegative, default: 0))
+        }
         switch name {
         case "he", "glorot", "lecun":
-            let arguments = try Arguments(term, ["distribution"], labels: ["bias"], example: "\(name) or \(name)(uniform)")
+            let (arguments, bias) = try read(["distribution"], "\(name) or \(name)(uniform)")
             let word = try arguments.word("distribution", among: ["normal", "uniform"]) ?? "normal"
             let distribution: Distribution = word == "uniform" ? .uniform : .normal
-            weights = name == "he" ? .he(distribution) : name == "glorot" ? .glorot(distribution) : .lecun(distribution)
-            bias = try arguments.number("bias", .notNegative, default: 0)
-        case "orthogonal":
-            let arguments = try Arguments(term, ["gain"], labels: ["bias"], example: "orthogonal(1.05, bias: 0.1)")
-            weights = .orthogonal(gain: try arguments.number("gain", .positive, default: 1))
-            bias = try arguments.number("bias", .notNegative, default: 0)
+            self.init(name == "he" ? .he(distribution) : name == "glorot" ? .glorot(distribution) : .lecun(distribution), bias: bias)
+        case "orthogonal", "identity":
+            let (arguments, bias) = try read(["gain"], name == "identity" ? "identity or identity(0.5)" : "orthogonal(1.05, bias: 0.1)")
+            let gain = try arguments.number("gain", .positive, default: 1)
+            self.init(name == "identity" ? .identity(gain: gain) : .orthogonal(gain: gain), bias: bias)
         case "gaussian", "normal":
-            let example = name == "normal" ? "normal(0.01)" : "gaussian(1.33, bias: 0.22)"
-            let arguments = try Arguments(term, ["deviation"], labels: ["bias"], example: example)
+            let (arguments, bias) = try read(["deviation"], name == "normal" ? "normal(0.01)" : "gaussian(1.33, bias: 0.22)")
             let deviation = try arguments.number("deviation", .notNegative)
-            weights = name == "normal" ? .normal(deviation: deviation) : .gaussian(deviation: deviation)
-            bias = try arguments.number("bias", .notNegative, default: 0)
-        case "zeros":
-            weights = .zeros
-            bias = try Arguments(term, labels: ["bias"], example: "zeros or zeros(bias: 0.1)").number("bias", .notNegative, default: 0)
+            self.init(name == "normal" ? .normal(deviation: deviation) : .gaussian(deviation: deviation), bias: bias)
+        case "uniform":
+            let (arguments, bias) = try read(["bound"], "uniform(0.05)")
+            self.init(.uniform(bound: try arguments.number("bound", .notNegative)), bias: bias)
+        case "zeros": self.init(.zeros, bias: try read([], "zeros or zeros(bias: 0.1)").bias)
+        case "critical":
+            let arguments = try Arguments(term, labels: ["bias"], example: "critical or critical(bias: 0.05)")
+            self.init(.critical(bias: arguments.value("bias") == nil ? nil : try arguments.number("bias", .notNegative)))
+        case "fixup", "torch":
+            _ = try Arguments(term, notes: ["bias": "\(name) draws the biases itself"], example: name)
+            self.init(name == "fixup" ? .fixup : .torch)
         default:
             throw Self.vocabulary.unknown(name, at: term.position)
         }

@@ -50,7 +50,8 @@ public struct Model: Sendable {
     ///   - inputs: features of a sample.
     ///   - outputs: what `linear(outputs)` becomes; checked against the last width otherwise.
     ///   - initializer: for layers that do not say; nil: what fits the activation that follows each.
-    /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where the parameters do not fit in memory.
+    /// - Throws: `FathomError.invalid` where widths disagree or an initializer does not fit a layer's place, `FathomError.tooLarge` where the
+    ///   parameters do not fit in memory.
     public init(_ network: Network, inputs: Int, outputs: Int? = nil, initializer: Initializer? = nil, seed: UInt64 = 0) throws {
         try self.init(undrawn: network, inputs: inputs, outputs: outputs, details: Details())
         for place in self.network.places {

@@ -7,18 +7,12 @@ public struct Place: Sendable {
     let ordinal: Int
     /// The activation right after it; nil where there is none.
     public let following: Activation?
+    /// Residual blocks of the network that are not inside another.
+    let residualBlocks: Int
     /// Where it stands in the branch of the innermost residual around it; nil outside.
-    let branch: Branch?
-
-    /// A weight layer's place in a residual branch.
-    struct Branch: Sendable {
-        /// Residual blocks of the network that are not inside another.
-        let blocks: Int
-        /// Layers with weights in the branch.
-        let layers: Int
-        /// Whether it is the last of these.
-        let isLast: Bool
-    }
+    let branch: Initializer.Context.Branch?
+    /// Whether it is the last layer with weights of the network.
+    let isOutput: Bool
 
     /// "1.3.linear"
     public var name: String { "\(path).\(layer.name)" }
@@ -37,11 +31,13 @@ extension Network {
     var residualBlocks: Int { layers.count { $0 is Residual } }
 
     private func place(into places: inout [Place], prefix: String, blocks: Int, isBranch: Bool) {
-        let weighted = isBranch ? layers.indices.filter { layers[$0].hasWeights } : []
+        let weighted = layers.indices.filter { layers[$0].hasWeights }, last = layers.lastIndex { $0.hasWeights || $0.inside != nil }
         for (position, layer) in layers.enumerated() {
             let path = prefix + String(position)
-            let branch = isBranch ? Place.Branch(blocks: blocks, layers: weighted.count, isLast: position == weighted.last) : nil
-            places.append(Place(layer: layer, path: path, ordinal: places.count, following: activation(after: position), branch: branch))
+            let branch = isBranch ? Initializer.Context.Branch(layers: weighted.count, isLast: position == weighted.last) : nil
+            places.append(Place(
+                layer: layer, path: path, ordinal: places.count, following: activation(after: position), residualBlocks: blocks, branch: branch,
+                isOutput: !isBranch && layer.hasWeights && position == last))
             layer.inside?.place(into: &places, prefix: path + ".", blocks: blocks, isBranch: true)
         }
     }

@@ -58,7 +58,14 @@ struct Panels {
         return overflow ? most : min(product, most)
     }
 
-    subscript(row: Int, column: Int) -> Float { data[stride * (column / Panels.width) + Panels.width * row + column % Panels.width] }
+    subscript(row: Int, column: Int) -> Float {
+        get { data[stride * (column / Panels.width) + Panels.width * row + column % Panels.width] }
+        nonmutating set { data[stride * (column / Panels.width) + Panels.width * row + column % Panels.width] = newValue }
+    }
+
+    func setDiagonal(_ value: Float) {
+        for i in 0..<min(rows, columns) { self[i, i] = value }
+    }
 
     static func padded(_ columns: Int) -> Int { panels(columns) * width }
 }

@@ -16,9 +16,7 @@ extension Linear: PlannedLayer {
     func flops(_ input: Shape) -> Int { (2 * input.columns * columns + (bias ? columns : 0)) * (input.steps ?? 1) }
 
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws {
-        for tensor in tensors {
-            if tensor.role == .weight { try drawing.draw(tensor) } else { try drawing.drawBias(tensor) }
-        }
+        try drawing.draw(tensors.first!, bias: tensors.dropFirst().first)
     }
 
     func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass {

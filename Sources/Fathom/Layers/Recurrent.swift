@@ -125,7 +125,7 @@ extension Initializer {
             throw arguments.wrong(label, argument, "it must be an initializer, as in \(label): he or \(label): orthogonal(1.05)")
         }
         try self.init(term)
-        if !bias, self.bias != 0 {
+        if !bias, statedBias != 0 {
             throw argument.position.error("deviation of a bias that 'bias: false' takes away", "leave one of the two out")
         }
     }

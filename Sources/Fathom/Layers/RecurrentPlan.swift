@@ -13,13 +13,14 @@ extension Recurrent: PlannedLayer {
     }
 
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws {
-        let tensors = Array(tensors)
-        try drawing.draw(tensors[0], stateWidth: width)
-        try drawing.draw(tensors[1], stateWidth: width, initializer: drawing.recurrent(recurrentInitializer, own: initializer))
+        let tensors = Array(tensors), stateInitializer = drawing.recurrent(recurrentInitializer, own: initializer)
+        try drawing.draw(tensors[0], bias: bias ? tensors[2] : nil, hidden: width)
+        try drawing.draw(tensors[1], bias: bias ? tensors[3] : nil, hidden: width, by: stateInitializer)
         guard bias else { return }
-        for tensor in tensors[2...] { try drawing.drawBias(tensor, stateWidth: width) }
         switch cell {
-        case .lstm(let forget) where chrono == nil && forget != 0 && !drawing.isFrameworkDefault(initializer): drawing.fill(tensors[2], group: 1, with: Float(forget))
+        // torch is what it is for comparisons, a forget bias of 1, the default here, no part of it.
+        case .lstm(let forget) where chrono == nil && forget != 0 && !(forget == 1 && drawing.isFrameworkDefault(initializer)):
+            drawing.fill(tensors[2], group: 1, with: Float(forget))
         case .lstm where chrono != nil:
             drawing.chrono(tensors[2], group: 1, longest: chrono!, negatedInto: 0)
             for group in 0..<2 { drawing.fill(tensors[3], group: group, with: 0) }

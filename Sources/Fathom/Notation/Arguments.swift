@@ -87,6 +87,7 @@ package struct Arguments {
         "truncate": ["truncation", "bptt", "tbptt", "truncatedbptt"],
         "forget": ["forgetbias", "unitforgetbias"],
         "start": ["alpha", "initial"],
+        "bound": ["a", "b", "limit", "range", "maxval"],
     ]
 
     /// The argument of that name: a label, or what an argument without one is called.

@@ -95,6 +95,8 @@ struct NotationErrorTests {
         #expect(throws: FathomError.self) { try Schedule.step(epochs: 0, factor: 0.5).validate() }
         #expect(throws: FathomError.self) { try Loss.huber(delta: 0).validate() }
         #expect(throws: FathomError.self) { try Initializer(.normal(deviation: -1)).validate() }
+        #expect(throws: FathomError.self) { try Initializer(.critical(bias: 0.1), bias: 0.1).validate() }
+        #expect(throws: FathomError.self) { try Initializer(.torch, bias: 0.1).validate() }
         try Optimizer.adamW(learningRate: 1e-3).validate()
         try Clipping.none.validate()
     }

@@ -63,6 +63,8 @@ struct RoundTripTests {
         (.schedule, "plateau(factor: 0.5, patience: 5)"), (.schedule, "plateau(factor: 0.1, patience: 10, threshold: 0.0, warmup: 200)"), (.loss, "cross-entropy"), (.loss, "mse"),
         (.loss, "binary-cross-entropy"), (.loss, "huber(1.0)"), (.initializer, "he"), (.initializer, "orthogonal(1.05, bias: 0.1)"),
         (.initializer, "gaussian(1.33, bias: 0.22)"), (.initializer, "normal(0.02)"), (.initializer, "glorot(uniform, bias: 0.1)"), (.initializer, "zeros"),
+        (.initializer, "uniform(0.05)"), (.initializer, "identity"), (.initializer, "identity(0.5, bias: 0.1)"), (.initializer, "critical"),
+        (.initializer, "critical(bias: 0.1)"), (.initializer, "critical(bias: 0.0)"), (.initializer, "fixup"), (.initializer, "torch"),
     ])
     func examples(reader: Reader, source: String) throws {
         #expect(try reader.read(source) == source)
@@ -86,6 +88,7 @@ struct RoundTripTests {
         #expect(try Network("leakyrelu elu() gelu(erf)").description == "leakyrelu(0.01) elu gelu")
         #expect(try Loss("huber") == .huber(delta: 1))
         #expect(try Initializer("he(normal)") == .he && Initializer("orthogonal(1)") == .orthogonal)
+        #expect(try Initializer("identity(1)").description == "identity" && Initializer("critical()") == Initializer(.critical()))
         #expect(try Schedule("cosine()") == .cosine(warmup: 0))
         #expect(try Schedule("one-cycle").description == "one-cycle(warmup: 0.3)" && Schedule("one-cycle") == .oneCycle())
         #expect(try Schedule("warmup-stable-decay").description == "warmup-stable-decay(decay: 0.2)" && Schedule("plateau") == .plateau())

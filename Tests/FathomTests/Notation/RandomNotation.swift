@@ -35,9 +35,13 @@ struct RandomValues {
         let distribution: Initializer.Distribution = coin() ? .normal : .uniform
         let weights: Initializer.Weights = [
             .he(distribution), .glorot(distribution), .lecun(distribution), .orthogonal(gain: coin() ? 1 : positive()),
-            .gaussian(deviation: notNegative()), .normal(deviation: notNegative()), .zeros,
+            .gaussian(deviation: notNegative()), .normal(deviation: notNegative()), .uniform(bound: notNegative()),
+            .identity(gain: coin() ? 1 : positive()), .zeros, .critical(), .critical(bias: biased ? notNegative() : 0), .fixup, .torch,
         ].randomElement(using: &random)!
-        return Initializer(weights, bias: biased ? notNegative() : 0)
+        return switch weights {
+        case .critical, .fixup, .torch: Initializer(weights)
+        default: Initializer(weights, bias: biased ? notNegative() : 0)
+        }
     }
 
     mutating func layer() -> any Layer {
