@@ -70,6 +70,13 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         return grid(1, 1, fathom_panels(s->columns), 2 * n, 4 * n);
     }
     case FATHOM_CLIP: return grid(1, 1, 1, 0, 0);
+    case FATHOM_CLIP_VALUES: return grid(a->clip_values.count / FATHOM_PANEL, 1, 1, 2.0 * a->clip_values.count, 8.0 * a->clip_values.count);
+    case FATHOM_CLIP_TENSOR: return grid(a->clip_tensor.count / FATHOM_PANEL, 1, 1, a->clip_tensor.count, 8.0 * a->clip_tensor.count);
+    case FATHOM_CLIP_UNITS: {
+        const fathom_clip_units_arguments *u = &a->clip_units;
+        double n = (double)u->rows * u->columns;
+        return grid(1, 1, u->whole ? 1 : fathom_panels(u->columns), (u->w ? 5 : 3) * n, (u->w ? 12 : 8) * n);
+    }
     case FATHOM_SGD:
     case FATHOM_ADAM:
     case FATHOM_RMSPROP:

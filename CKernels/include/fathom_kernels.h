@@ -59,6 +59,9 @@ typedef enum fathom_operation {
     FATHOM_ARGMAX,
     FATHOM_SQUARED_NORM,
     FATHOM_CLIP,
+    FATHOM_CLIP_VALUES,
+    FATHOM_CLIP_TENSOR,
+    FATHOM_CLIP_UNITS,
     FATHOM_SGD,
     FATHOM_ADAM,
     FATHOM_RMSPROP,
@@ -264,9 +267,41 @@ typedef struct fathom_clip_arguments {
     const double *sums;
     const double *clipped_sums;
     const double *loss;  // the step's loss, for `finite`
-    double *tensor_norms;
+    double *tensor_norms;  // NULL: not wanted
     fathom_update *update;
 } fathom_clip_arguments;
+
+// Clipping that is more than one coefficient changes the gradient in place. A factor is rounded to float; where a norm is not above its bound it is 1.
+
+// g ← max(−limit, min(limit, g·factor)), `count` elements (a multiple of 16, flat). NaN stays.
+typedef struct fathom_clip_values_arguments {
+    size_t count;
+    float *g;
+    const float *factor;  // NULL: 1
+    float limit;          // INFINITY: none
+} fathom_clip_values_arguments;
+
+// g ← g·min(1, limit/‖g‖), one tensor of `count` elements (a multiple of 16, flat): its norm from the sums of its panels, added in order.
+typedef struct fathom_clip_tensor_arguments {
+    size_t count;
+    float *g;
+    size_t panels;
+    const double *sums;  // [panels], as FATHOM_SQUARED_NORM leaves them
+    double limit;
+} fathom_clip_tensor_arguments;
+
+// Every unit's gradient by its own norm: g_i ← g_i·min(1, t_i/‖g_i‖). A unit is a column, or, where `whole`, all of the tensor. t_i = limit, or, where the
+// parameters are given, limit·max(‖w_i‖, floor). Squares are summed in float64, a chain down each column; of a whole tensor the 16 chains go on from
+// panel to panel and end in the tree of squared_norm.
+typedef struct fathom_clip_units_arguments {
+    size_t rows, columns;
+    bool whole;
+    float *g;
+    size_t g_stride;
+    const float *w;  // [rows × columns]; NULL: t_i = limit
+    size_t w_stride;
+    double limit, floor;
+} fathom_clip_units_arguments;
 
 // One fused pass over `count` elements (a multiple of 16, flat): g ← clip(g·coefficient), decoupled decay, state, parameters.
 //   FATHOM_SGD      p −= η·decay·p;  m = μm + g (m NULL where μ = 0);  p −= η·(nesterov ? g + μm : m)
@@ -594,6 +629,9 @@ typedef union fathom_arguments {
     fathom_argmax_arguments argmax;
     fathom_squared_norm_arguments squared_norm;
     fathom_clip_arguments clip;
+    fathom_clip_values_arguments clip_values;
+    fathom_clip_tensor_arguments clip_tensor;
+    fathom_clip_units_arguments clip_units;
     fathom_optimizer_arguments optimizer;
     fathom_gather_arguments gather;
     fathom_gather_classes_arguments gather_classes;

@@ -22,6 +22,7 @@
 #include "../optimizer/optimizer.h"
 #include "../optimizer/moving_average.h"
 #include "../reduce/squared_norm.h"
+#include "../optimizer/clip.h"
 #include "../reduce/dot.h"
 #include "../data/gather.h"
 #include "../data/scatter.h"
@@ -45,6 +46,9 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_HUBER] = KERNEL(huber),
     [FATHOM_SOFTMAX] = KERNEL(softmax),
     [FATHOM_SQUARED_NORM] = KERNEL(squared_norm),
+    [FATHOM_CLIP_VALUES] = KERNEL(clip_values),
+    [FATHOM_CLIP_TENSOR] = KERNEL(clip_tensor),
+    [FATHOM_CLIP_UNITS] = KERNEL(clip_units),
     [FATHOM_SGD] = KERNEL(sgd),
     [FATHOM_ADAM] = KERNEL(adam),
     [FATHOM_RMSPROP] = KERNEL(rmsprop),

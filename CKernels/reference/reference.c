@@ -9,6 +9,7 @@ fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_
 fathom_kernel fathom_sgd_reference, fathom_adam_reference, fathom_rmsprop_reference, fathom_lion_reference;
 fathom_kernel fathom_layernorm_forward_reference, fathom_layernorm_backward_reference, fathom_layernorm_gradient_reference,
     fathom_batchnorm_forward_reference, fathom_batchnorm_inference_reference, fathom_batchnorm_backward_reference, fathom_moving_average_reference;
+fathom_kernel fathom_clip_values_reference, fathom_clip_tensor_reference, fathom_clip_units_reference;
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
     fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference, fathom_lstm_forward_reference,
     fathom_lstm_backward_reference, fathom_gru_forward_reference, fathom_gru_backward_reference;
@@ -30,6 +31,9 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_ARGMAX] = fathom_argmax_reference,
     [FATHOM_SQUARED_NORM] = fathom_squared_norm_reference,
     [FATHOM_CLIP] = fathom_clip_reference,
+    [FATHOM_CLIP_VALUES] = fathom_clip_values_reference,
+    [FATHOM_CLIP_TENSOR] = fathom_clip_tensor_reference,
+    [FATHOM_CLIP_UNITS] = fathom_clip_units_reference,
     [FATHOM_SGD] = fathom_sgd_reference,
     [FATHOM_ADAM] = fathom_adam_reference,
     [FATHOM_RMSPROP] = fathom_rmsprop_reference,

@@ -112,7 +112,8 @@ typedef struct kernel_check_entry {
 
 extern const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS];
 
-make_function make_forward, make_dgrad, make_wgrad, make_transpose, make_bias_gradient, make_squared_norm, make_loss_mean, make_clip;
+make_function make_forward, make_dgrad, make_wgrad, make_transpose, make_bias_gradient, make_squared_norm, make_loss_mean;
+make_function make_clip, make_clip_values, make_clip_tensor, make_clip_units;
 make_function make_activation_forward, make_activation_backward, make_loss, make_softmax, make_argmax, make_optimizer;
 make_function make_gather, make_gather_classes, make_scatter, make_random;
 make_function make_add, make_fill, make_dropout, make_dot, make_dot_total;
