@@ -1,5 +1,5 @@
 extension Trainer {
-    /// Everything that training needs to go on bit for bit: parameters, the optimizer's state, the step.
+    /// Everything that training needs to go on bit for bit: parameters, the optimizer's state, clipping's state, the step.
     public func checkpoint() throws -> SafeTensors {
         let layout = start.layout
         var metadata = try start.metadata()
@@ -7,12 +7,14 @@ extension Trainer {
         metadata["loss"] = loss.description
         metadata["optimizer"] = optimizer.description
         metadata["clip"] = clipping.description
+        if clipRate != nil { metadata["clipped"] = "\(stepsClipped)" }
+        metadata.merge(state.clipping.state.metadata) { _, new in new }
         func tensors(_ memory: Memory, _ prefix: String, _ list: [ParameterTensor]) throws -> [SafeTensors.Tensor] {
             try list.map { SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: try rowMajor($0, in: memory.floats(at: 0))) }
         }
         var all = try tensors(parameters, "model.", layout.all)
         for (moment, memory) in zip(optimizer.moments, moments) { all += try tensors(memory, "optimizer.\(moment).", layout.tensors) }
-        return SafeTensors(metadata: metadata, tensors: all)
+        return SafeTensors(metadata: metadata, tensors: all + state.clipping.state.tensors)
     }
 
     /// Goes on from a checkpoint of the same network and optimizer.
@@ -29,6 +31,7 @@ extension Trainer {
         guard let other = checkpoint.metadata["optimizer"], kind(other) == kind(optimizer.description) else {
             throw invalid("it is of the optimizer \(checkpoint.metadata["optimizer"] ?? "(none)"), not of \(optimizer)")
         }
+        let clippingState = try state.clipping.state.restored(from: checkpoint, name: name)
         var restored: [(into: Memory, from: Memory)] = []
         for (into, prefix) in zip([parameters] + moments, ["model."] + optimizer.moments.map { "optimizer.\($0)." }) {
             let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
@@ -36,6 +39,8 @@ extension Trainer {
             restored.append((into, model.storage))
         }
         for (into, from) in restored { into.base.copyMemory(from: from.base, byteCount: into.byteCount) }
+        state.clipping.state = clippingState
         stepsTaken = step
+        stepsClipped = min(step, checkpoint.metadata["clipped"].flatMap(Int.init) ?? 0)
     }
 }

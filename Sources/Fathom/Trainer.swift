@@ -12,8 +12,11 @@ public final class Trainer {
         /// Norm of the gradient over all parameters, before clipping and after.
         public let gradientNorm: Double
         public let clippedGradientNorm: Double
-        /// What every gradient was multiplied by; 1 where norm clipping did nothing.
+        /// What every gradient was multiplied by, 1 where clipping did nothing; where it was not one number, the norm after over the norm before.
         public let clipCoefficient: Double
+
+        /// Whether clipping made the gradient smaller.
+        public var wasClipped: Bool { clippedGradientNorm < gradientNorm }
     }
 
     public let loss: Loss
@@ -24,13 +27,17 @@ public final class Trainer {
     /// At most this many threads work on a step.
     public var threads: Int
     public internal(set) var stepsTaken = 0
+    /// How many of them were clipped.
+    public internal(set) var stepsClipped = 0
+    /// The share of the steps that were clipped; nil where there is no clipping, or no step.
+    public var clipRate: Double? { clipping.gradientStages.isEmpty || stepsTaken == 0 ? nil : Double(stepsClipped) / Double(stepsTaken) }
 
     let start: Model
     let parameters: Memory
     let gradients: Memory
     /// The optimizer's state, laid out as the parameters are.
     let moments: [Memory]
-    private let state: StepState
+    let state: StepState
     private let blueprint: Plan.Blueprint
     /// What the draws of a step are keyed by.
     private let batch: Memory
@@ -127,13 +134,15 @@ public final class Trainer {
         let plan = try planIndex(rows: rows)
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
         batch.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: UInt64(stepsTaken + 1), first_row: 0)
-        samples.feed(&plans[plan], order: order, first: first, targets: true) { run($0.calls, threads: threads) }
+        samples.feed(&plans[plan].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, from: plans[plan].tail, threads: threads) }
         let update = state.update.pointee
         guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
         stepsTaken += 1
-        return Step(
+        let step = Step(
             step: stepsTaken, loss: state.loss.pointee, learningRate: learningRate, gradientNorm: update.gradient_norm,
-            clippedGradientNorm: update.clipped_gradient_norm, clipCoefficient: Double(update.clip_coefficient))
+            clippedGradientNorm: update.clipped_gradient_norm, clipCoefficient: state.clipping.coefficient)
+        if step.wasClipped { stepsClipped += 1 }
+        return step
     }
 
     private func planIndex(rows: Int) throws -> Int {
@@ -150,9 +159,10 @@ public final class Trainer {
     }
 
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
-    public var gradientNorms: [(name: String, norm: Double)] { zip(start.layout.tensors, state.norms).map { ($0.name, $1) } }
+    public var gradientNorms: [(name: String, norm: Double)] { zip(start.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }
 
-    /// The last step's gradient of every tensor, before clipping, named and shaped as the parameters are.
+    /// The last step's gradient of every tensor, named and shaped as the parameters are: before clipping where that is by `norm`, `percentile`, `zscore` or `value`
+    /// alone, else as the other stages left it.
     public func lastGradients() throws -> [SafeTensors.Tensor] {
         try start.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
     }

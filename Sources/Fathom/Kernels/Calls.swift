@@ -110,11 +110,30 @@ extension Call {
 
     static func clip(
         tensors: Int, ends: UnsafePointer<Int>, sums: UnsafePointer<Double>, clipped: UnsafePointer<Double>?, loss: UnsafePointer<Double>,
-        norms: UnsafeMutablePointer<Double>, update: UnsafeMutablePointer<Update>
+        norms: UnsafeMutablePointer<Double>?, update: UnsafeMutablePointer<Update>
     ) -> Call {
         Call(FATHOM_CLIP) {
             $0.clip = fathom_clip_arguments(
                 tensors: tensors, ends: ends, sums: sums, clipped_sums: clipped, loss: loss, tensor_norms: norms, update: update)
+        }
+    }
+
+    /// g ← max(−limit, min(limit, g·factor)).
+    static func clipValues(_ g: UnsafeMutablePointer<Float>, count: Int, factor: UnsafePointer<Float>?, limit: Float) -> Call {
+        Call(FATHOM_CLIP_VALUES) { $0.clip_values = fathom_clip_values_arguments(count: count, g: g, factor: factor, limit: limit) }
+    }
+
+    /// One tensor to a norm of at most `limit`.
+    static func clipTensor(_ g: UnsafeMutablePointer<Float>, count: Int, sums: UnsafePointer<Double>, panels: Int, limit: Double) -> Call {
+        Call(FATHOM_CLIP_TENSOR) { $0.clip_tensor = fathom_clip_tensor_arguments(count: count, g: g, panels: panels, sums: sums, limit: limit) }
+    }
+
+    /// Every column, or the whole tensor, to a norm of at most `limit`, or limit·max(‖parameters‖, floor).
+    static func clipUnits(_ g: Panels, parameters w: Panels?, whole: Bool, limit: Double, floor: Double) -> Call {
+        Call(FATHOM_CLIP_UNITS) {
+            $0.clip_units = fathom_clip_units_arguments(
+                rows: g.rows, columns: g.columns, whole: whole, g: g.data, g_stride: g.stride, w: w?.data, w_stride: w?.stride ?? 0, limit: limit,
+                floor: floor)
         }
     }
 

@@ -23,6 +23,14 @@ func run(_ calls: [Call], threads: Int) {
     calls.withUnsafeBufferPointer { fathom_run($0.baseAddress, $0.count, Int32(clamping: threads)) }
 }
 
+/// Runs some of the calls.
+func run(_ calls: [Call], _ range: Range<Int>, threads: Int) {
+    calls.withUnsafeBufferPointer { calls in
+        guard let first = calls.baseAddress, !range.isEmpty else { return }
+        fathom_run(first + range.lowerBound, range.count, Int32(clamping: threads))
+    }
+}
+
 /// Makes the rows (or columns, where they are fewer) of a matrix of normal deviates orthonormal, times `gain`.
 func orthogonalize(_ m: Panels, gain: Float) throws {
     try Memory.withScratch(byteCount: fathom_orthogonalize_workspace(m.rows, m.columns)) { workspace in

@@ -1,51 +1,23 @@
 import CKernels
 
-/// The numbers of a step that its calls share: the update's settings and results, the loss, the norms.
+/// The numbers of a step that its calls share: the update's settings and results, the loss, and what clipping measures.
 final class StepState {
     let update: UnsafeMutablePointer<Update>
     let loss: UnsafeMutablePointer<Double>
-    /// Of every tensor's gradient, before clipping.
-    let norms: UnsafeBufferPointer<Double>
+    let clipping: StepClipping
 
     private let memory: Memory
-    private let ends: UnsafeMutablePointer<Int>
-    private let sums: UnsafeMutablePointer<Double>
-    private let clippedSums: UnsafeMutablePointer<Double>?
-    private let tensorNorms: UnsafeMutablePointer<Double>
 
     init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping) throws {
-        let panels = layout.tensors.map { Panels.panels($0.columns) }
-        let clipsValues = if case .value = clipping { true } else { false }
-        func lay(_ memory: Memory?) -> (Reservation, UnsafeMutablePointer<Update>, [UnsafeMutablePointer<Double>], UnsafeMutablePointer<Int>) {
+        func lay(_ memory: Memory?) -> (Reservation, UnsafeMutablePointer<Update>, UnsafeMutablePointer<Double>) {
             var reservation = Reservation(in: memory)
-            let update = reservation.reserve(Update.self, count: 1)
-            let total = panels.reduce(0, +)
-            let doubles = [1, total, clipsValues ? total : 0, layout.tensors.count].map { reservation.reserve(Double.self, count: $0) }
-            let ends = reservation.reserve(Int.self, count: layout.tensors.count)
-            return (reservation, update, doubles, ends)
+            let update = reservation.reserve(Update.self, count: 1), loss = reservation.reserve(Double.self, count: 1)
+            return (reservation, update, loss)
         }
         memory = try Memory(byteCount: lay(nil).0.byteCount)
-        let (_, update, doubles, ends) = lay(memory)
-        self.update = update
-        loss = doubles[0]
-        sums = doubles[1]
-        clippedSums = clipsValues ? doubles[2] : nil
-        tensorNorms = doubles[3]
-        norms = UnsafeBufferPointer(start: tensorNorms, count: layout.tensors.count)
-        self.ends = ends
-        var end = 0
-        for (i, count) in panels.enumerated() {
-            end += count
-            ends[i] = end
-        }
+        (_, update, loss) = lay(memory)
         update.pointee = optimizer.update
-        update.pointee.clip_norm = .infinity
-        update.pointee.clip_value = .infinity
-        switch clipping {
-        case .none: break
-        case .norm(let threshold): update.pointee.clip_norm = Float(threshold)
-        case .value(let threshold): update.pointee.clip_value = Float(threshold)
-        }
+        self.clipping = try StepClipping(layout, clipping: clipping, update: update, loss: loss)
     }
 
     /// Sets what changes from step to step (from 1).
@@ -60,18 +32,12 @@ final class StepState {
         }
     }
 
-    /// What follows the backward pass: the norm of every gradient, the clipping factor, one pass of the optimizer over what decays and one over the rest.
+    /// What follows the backward pass: the norm of every gradient, clipping, one pass of the optimizer over what decays and one over the rest.
     func calls(
         _ layout: ParameterLayout, _ optimizer: Optimizer, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
         moments: [UnsafeMutablePointer<Float>]
     ) -> [Call] {
-        var calls: [Call] = [], panel = 0
-        for tensor in layout.tensors {
-            let clipped = clippedSums.map { $0 + panel }
-            calls.append(.squaredNorm(tensor.panels(in: gradients), clipValue: update.pointee.clip_value, sums: sums + panel, clipped: clipped))
-            panel += Panels.panels(tensor.columns)
-        }
-        calls.append(.clip(tensors: layout.tensors.count, ends: ends, sums: sums, clipped: clippedSums, loss: loss, norms: tensorNorms, update: update))
+        var calls: [Call] = []
         for (range, decay) in [(0..<layout.decayingCount, optimizer.decay), (layout.decayingCount..<layout.count, 0)] where !range.isEmpty {
             func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
                 optimizer.moments.firstIndex(of: moment).map { moments[$0] + range.lowerBound }
@@ -80,7 +46,7 @@ final class StepState {
                 optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
                 decay: Float(decay), update: update))
         }
-        return calls
+        return clipping.calls(parameters: parameters, gradients: gradients, callsAfter: calls.count) + calls
     }
 
     /// What was not finite in the last step.

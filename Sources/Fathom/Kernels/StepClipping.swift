@@ -1,0 +1,135 @@
+/// The norms of a step's gradient and what clipping makes of them.
+///
+/// `none`, `norm` alone and `value` alone are FATHOM_CLIP and the optimizer's pass. Of any other list the calls pause: Swift takes the norm through the
+/// stages that multiply the whole gradient by one number, and the calls go on.
+final class StepClipping {
+    /// Of every tensor's gradient, before clipping.
+    let norms: UnsafeBufferPointer<Double>
+    /// What clipping remembers from step to step.
+    var state: ClippingState
+
+    private let clipping: Clipping
+    private let stages: [Clipping.Stage]
+    private let layout: ParameterLayout
+    private let update: UnsafeMutablePointer<Update>
+    private let loss: UnsafePointer<Double>
+    private let memory: Memory
+    private let buffers: Buffers
+    private var pauses: [Pause] = []
+
+    /// A place between two calls of a step where a coefficient is decided.
+    private struct Pause {
+        /// Calls of the step that follow it.
+        let callsAfter: Int
+        let decision: ClippingCalls.Decision
+    }
+
+    struct Buffers {
+        /// Of every panel's squares; of the clipped values' too where value clips alone.
+        let sums: UnsafeMutablePointer<Double>
+        let clippedSums: UnsafeMutablePointer<Double>
+        let norms: UnsafeMutablePointer<Double>
+        /// Panels up to the end of each tensor.
+        let ends: UnsafeMutablePointer<Int>
+        /// The norm, measured again after the gradient has changed.
+        let again: UnsafeMutablePointer<Update>
+        /// What the last pause decided.
+        let factor: UnsafeMutablePointer<Float>
+
+        fileprivate init(_ reservation: inout Reservation, tensors: Int, panels: Int) {
+            sums = reservation.reserve(Double.self, count: panels)
+            clippedSums = reservation.reserve(Double.self, count: panels)
+            norms = reservation.reserve(Double.self, count: tensors)
+            ends = reservation.reserve(Int.self, count: tensors)
+            again = reservation.reserve(Update.self, count: 1)
+            factor = reservation.reserve(Float.self, count: 1)
+        }
+    }
+
+    /// - Parameter update: whose limits this sets, and whose results are this step's.
+    init(_ layout: ParameterLayout, clipping: Clipping, update: UnsafeMutablePointer<Update>, loss: UnsafePointer<Double>) throws {
+        (self.clipping, self.layout, self.update, self.loss) = (clipping, layout, update, loss)
+        stages = clipping.gradientStages
+        state = ClippingState(clipping)
+        let panels = layout.tensors.map { Panels.panels($0.columns) }, total = panels.reduce(0, +)
+        var measured = Reservation()
+        _ = Buffers(&measured, tensors: panels.count, panels: total)
+        memory = try Memory(byteCount: measured.byteCount)
+        var placed = Reservation(in: memory)
+        buffers = Buffers(&placed, tensors: panels.count, panels: total)
+        norms = UnsafeBufferPointer(start: buffers.norms, count: panels.count)
+        var end = 0
+        for (i, count) in panels.enumerated() {
+            end += count
+            buffers.ends[i] = end
+        }
+        for limits in [update, buffers.again] { (limits.pointee.clip_norm, limits.pointee.clip_value) = (.infinity, .infinity) }
+        guard stages.count == 1 else { return }
+        switch stages[0] {
+        case .norm(let largest): update.pointee.clip_norm = Float(largest)
+        case .value(let largest): update.pointee.clip_value = Float(largest)
+        default: break
+        }
+    }
+
+    /// The calls between the backward pass and the optimizer's.
+    ///
+    /// - Parameter callsAfter: how many calls follow these in the step.
+    func calls(parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, callsAfter: Int) -> [Call] {
+        if stages.isEmpty || update.pointee.clip_norm.isFinite || update.pointee.clip_value.isFinite {
+            let clipped = update.pointee.clip_value.isFinite ? buffers.clippedSums : nil
+            return squaredNorms(gradients, clipped: clipped) + [total(into: update, clipped: clipped, norms: buffers.norms)]
+        }
+        let list = ClippingCalls(self, stages, layout, buffers, update, parameters: parameters, gradients: gradients)
+        pauses = list.decisions.map { Pause(callsAfter: list.calls.count - $0.callsBefore + callsAfter, decision: $0) }
+        return list.calls
+    }
+
+    func squaredNorms(_ gradients: UnsafeMutablePointer<Float>, clipped: UnsafeMutablePointer<Double>? = nil) -> [Call] {
+        var panel = 0
+        return layout.tensors.map { tensor in
+            defer { panel += Panels.panels(tensor.columns) }
+            return .squaredNorm(
+                tensor.panels(in: gradients), clipValue: update.pointee.clip_value, sums: buffers.sums + panel, clipped: clipped.map { $0 + panel })
+        }
+    }
+
+    func total(
+        into update: UnsafeMutablePointer<Update>, clipped: UnsafeMutablePointer<Double>? = nil, norms: UnsafeMutablePointer<Double>? = nil
+    ) -> Call {
+        .clip(tensors: layout.tensors.count, ends: buffers.ends, sums: buffers.sums, clipped: clipped, loss: loss, norms: norms, update: update)
+    }
+
+    /// Runs a step's calls, of which those of `calls(…)` are the last but `callsAfter`. Stops at the first pause of a step that is not finite: its gradient
+    /// changes nothing that is remembered.
+    func run(_ calls: [Call], threads: Int) {
+        var begin = 0
+        for pause in pauses {
+            let end = calls.count - pause.callsAfter
+            Fathom.run(calls, begin..<end, threads: threads)
+            guard update.pointee.finite else { return }
+            decide(pause.decision)
+            begin = end
+        }
+        Fathom.run(calls, begin..<calls.count, threads: threads)
+    }
+
+    private func decide(_ decision: ClippingCalls.Decision) {
+        let before = decision.measured.pointee.gradient_norm
+        var after = before
+        for stage in decision.stages { after = state.clip(after, by: stage) }
+        let coefficient = after < before ? Float(after / before) : 1
+        buffers.factor.pointee = coefficient
+        update.pointee.clip_coefficient = coefficient
+        update.pointee.clipped_gradient_norm = before * Double(coefficient)
+    }
+
+    /// What every gradient of the last step was multiplied by; where it was not one number, the norm after over the norm before.
+    var coefficient: Double {
+        for stage in stages where !stage.isScalar {
+            let before = update.pointee.gradient_norm
+            return before > 0 ? update.pointee.clipped_gradient_norm / before : 1
+        }
+        return Double(update.pointee.clip_coefficient)
+    }
+}
