@@ -108,6 +108,8 @@ final class TrainingRun {
             secondsLeft: clock.secondsLeft(stepsTaken: trainer.stepsTaken, of: stepper.totalSteps))
     }
 
+    var clipRate: Double? { trainer.clipRate }
+
     // MARK: Saving and ending
 
     private var isSavingDue: Bool {
@@ -166,7 +168,8 @@ final class TrainingRun {
     private func end(_ outcome: Event.Outcome, test: Evaluation?, reason: String) throws {
         progress.finish()
         let best = stepper.best.map { (epoch: $0.epoch, validationLoss: $0.validationLoss) }
-        log.add(Event.end(test: test, reason: reason, best: best, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
+        log.add(Event.end(
+            test: test, reason: reason, best: best, clipRate: clipRate, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
         try log.flush()
     }
 

@@ -42,12 +42,16 @@ public enum Event {
         return .object(members)
     }
 
-    /// - Parameter best: the epoch with the smallest validation loss, where there is one.
+    /// - Parameters:
+    ///   - best: the epoch with the smallest validation loss, where there is one.
+    ///   - clipRate: the share of the steps whose gradient was clipped; nil where there was no clipping, or no step.
     public static func end(
-        test: Evaluation?, reason: String, best: (epoch: Int, validationLoss: Double)?, trainingSeconds: Double, seconds: Double, outcome: Outcome
+        test: Evaluation?, reason: String, best: (epoch: Int, validationLoss: Double)?, clipRate: Double?, trainingSeconds: Double, seconds: Double,
+        outcome: Outcome
     ) -> JSON {
         let bestMembers = best.map { [JSON.Member("best_epoch", .integer($0.epoch)), .init("best_validation_loss", .number($0.validationLoss))] } ?? []
-        return .object([.init("event", "end")] + scores(test, "test", reason: reason) + bestMembers + [
+        let clipping: [JSON.Member] = clipRate.map { [.init("clip_rate", .number($0))] } ?? [.init("clip_rate", nil), .init("clip_rate_reason", "no clipping")]
+        return .object([.init("event", "end")] + scores(test, "test", reason: reason) + bestMembers + clipping + [
             .init("training_seconds", .number(trainingSeconds)), .init("seconds", .number(seconds)), .init("outcome", .string(outcome.rawValue)),
         ])
     }

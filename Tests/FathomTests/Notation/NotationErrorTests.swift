@@ -99,6 +99,10 @@ struct NotationErrorTests {
         #expect(throws: FathomError.self) { try Initializer(.torch, bias: 0.1).validate() }
         try Optimizer.adamW(learningRate: 1e-3).validate()
         try Clipping.none.validate()
+        try Clipping([.unitNorm(2), .norm(1), .value(0.5)]).validate()
+        for stages: Clipping in [[.norm(1), .norm(2)], [.zscore(warmup: 1)], [.percentile(-1)], [.adaptive(.nan)], [.norm(1), .tensorNorm(1)], [.value(1), .timeNorm(1)]] {
+            #expect(throws: FathomError.self, "\(stages)") { try stages.validate() }
+        }
     }
 
     @Test("Every mistake names its column and what would be right", arguments: mistakes) func mistake(_ mistake: Mistake) throws {

@@ -56,8 +56,10 @@ struct RoundTripTests {
         (.optimizer, "adam(0.001, beta1: 0.8, beta2: 0.99, epsilon: 1e-06)"), (.optimizer, "sgd(0.1, decay: 0.0005)"),
         (.optimizer, "rmsprop(0.001)"), (.optimizer, "rmsprop(0.001, rho: 0.9, momentum: 0.5, epsilon: 1e-06, decay: 0.01)"),
         (.optimizer, "lion(0.0001, beta1: 0.95, beta2: 0.98, decay: 0.1)"),
-        (.clipping, "norm(1.0)"), (.clipping, "value(0.5)"), (.clipping, "none"), (.schedule, "constant"), (.schedule, "cosine"),
-        (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"),
+        (.clipping, "norm(1.0)"), (.clipping, "value(0.5)"), (.clipping, "none"),
+        (.clipping, "time-norm(1.0) tensor-norm(2.0) unit-norm(1.0) value(0.5)"), (.clipping, "adaptive(0.01) norm(1.0)"), (.clipping, "adaptive(0.01, floor: 0.01)"),
+        (.clipping, "percentile(10.0)"), (.clipping, "percentile(10.0, window: 100)"), (.clipping, "zscore(2.5)"), (.clipping, "zscore(3.0, decay: 0.9, warmup: 10)"),
+        (.schedule, "constant"), (.schedule, "cosine"), (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"),
         (.schedule, "constant(warmup: 200)"), (.schedule, "linear"), (.schedule, "linear(warmup: 0.05, end: 0.1)"), (.schedule, "one-cycle(warmup: 0.3)"),
         (.schedule, "one-cycle(warmup: 200, start: 0.1, end: 0.0)"), (.schedule, "warmup-stable-decay(warmup: 200, decay: 0.2)"),
         (.schedule, "plateau(factor: 0.5, patience: 5)"), (.schedule, "plateau(factor: 0.1, patience: 10, threshold: 0.0, warmup: 200)"), (.loss, "cross-entropy"), (.loss, "mse"),
@@ -86,6 +88,8 @@ struct RoundTripTests {
         #expect(try Optimizer("lion(1)") == .lion(learningRate: 1, beta1: 0.9, beta2: 0.99, decay: 0))
         #expect(try Optimizer("sgd(1)") == .sgd(learningRate: 1, momentum: 0, nesterov: false, decay: 0))
         #expect(try Network("leakyrelu elu() gelu(erf)").description == "leakyrelu(0.01) elu gelu")
+        #expect(try Clipping("zscore") == [.zscore(2.5, decay: 0.97, warmup: 25)] && Clipping("adaptive(0.1)") == [.adaptive(0.1, floor: 0.001)])
+        #expect(try Clipping("percentile(10)") == [.percentile(10, window: nil)] && Clipping("none") == .none)
         #expect(try Loss("huber") == .huber(delta: 1))
         #expect(try Initializer("he(normal)") == .he && Initializer("orthogonal(1)") == .orthogonal)
         #expect(try Initializer("identity(1)").description == "identity" && Initializer("critical()") == Initializer(.critical()))

@@ -98,7 +98,16 @@ struct RandomValues {
         ].randomElement(using: &random)!
     }
 
-    mutating func clipping() -> Clipping { [.none, .norm(positive()), .value(positive())].randomElement(using: &random)! }
+    /// Up to three stages in an order in which none is idle.
+    mutating func clipping() -> Clipping {
+        let count = Int.random(in: 2...1_000_000_000, using: &random)
+        let all: [Clipping.Stage] = [
+            .timeNorm(positive()), .value(positive()), .unitNorm(positive()), .adaptive(positive(), floor: coin() ? 0.001 : positive()),
+            .tensorNorm(positive()), .norm(positive()), .percentile(100 * fraction(), window: coin() ? nil : count),
+            .zscore(positive(), decay: fraction(), warmup: coin() ? 25 : count),
+        ]
+        return Clipping(all.filter { _ in Int.random(in: 0..<4, using: &random) == 0 })
+    }
 
     mutating func loss() -> Loss {
         [.crossEntropy, .meanSquaredError, .binaryCrossEntropy, .huber(), .huber(delta: positive())].randomElement(using: &random)!
