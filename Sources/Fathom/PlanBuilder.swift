@@ -135,7 +135,7 @@ struct PlanSettings {
 extension PlanBuilder {
     /// Scales the gradient of a time step to the largest norm allowed, where one is set.
     mutating func clipTimeStep(_ gradient: Panels) {
-        guard settings.timeNorm != nil else { return }
-        preconditionFailure("until the kernel is here")
+        guard let timeNorm = settings.timeNorm else { return }
+        append(.clipUnits(gradient, parameters: nil, whole: true, limit: timeNorm, floor: 0))
     }
 }

@@ -42,7 +42,14 @@ public final class Trainer {
     /// What the draws of a step are keyed by.
     private let batch: Memory
     /// The last batch sizes seen, newest last: as a rule the full batch and an epoch's last one.
-    private var plans: [Plan] = []
+    private var plans: [StepPlan] = []
+
+    /// A plan with the calls that follow its own.
+    private struct StepPlan {
+        var plan: Plan
+        /// Of the calls, the first that follows the backward pass.
+        let end: Int
+    }
 
     /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:)`.
     ///
@@ -67,6 +74,7 @@ public final class Trainer {
         try loss.validate()
         try optimizer.validate()
         try clipping.validate()
+        try clipping.validate(hasRecurrentLayer: model.network.places.contains { $0.layer is Recurrent })
         guard model.parameterCount > 0 else { throw FathomError.invalid("the network \(model.network) has nothing to train; add linear(outputs)") }
         self.loss = loss
         self.optimizer = optimizer
@@ -86,6 +94,7 @@ public final class Trainer {
         var blueprint = try model.blueprint(.training, loss: loss)
         blueprint.seed = seed
         blueprint.recompute = recompute
+        blueprint.timeNorm = clipping.timeNorm
         self.blueprint = blueprint
     }
 
@@ -131,10 +140,10 @@ public final class Trainer {
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
-        let plan = try planIndex(rows: rows)
+        let index = try planIndex(rows: rows), end = plans[index].end
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
         batch.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: UInt64(stepsTaken + 1), first_row: 0)
-        samples.feed(&plans[plan].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, from: plans[plan].tail, threads: threads) }
+        samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: end, threads: threads) }
         let update = state.update.pointee
         guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
         stepsTaken += 1
@@ -147,14 +156,15 @@ public final class Trainer {
 
     private func planIndex(rows: Int) throws -> Int {
         // A loop: unspecialized, as in debug builds, `firstIndex` allocates.
-        for known in plans.indices where plans[known].rows == rows { return known }
+        for known in plans.indices where plans[known].plan.rows == rows { return known }
         if plans.count == 2 { plans.removeFirst() }
         let values = parameters.floats(at: 0), slopes = gradients.floats(at: 0)
         let tail = state.calls(start.layout, optimizer, parameters: values, gradients: slopes, moments: moments.map { $0.floats(at: 0) })
         let step = Plan.Step(loss: state.loss, batch: UnsafePointer(batch.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update))
         var plan = try Plan(blueprint, rows: rows, parameters: values, gradients: slopes, step: step)
+        let end = plan.calls.count
         plan.calls += tail + plan.tail
-        plans.append(plan)
+        plans.append(StepPlan(plan: plan, end: end))
         return plans.count - 1
     }
 

@@ -18,7 +18,7 @@ extension TrainingRun {
     func trainAndReport(_ experiment: Experiment, in folder: RunFolder, _ output: OutputOptions) throws {
         let evaluation = try train()
         if let bestLine { output.note(bestLine) }
-        if let clipRate { output.note(unsafe String(format: "clipping: %.1f %% of the steps", 100 * clipRate)) }
+        if let clipRate { output.note(String(format: "clipping: %.1f %% of the steps", 100 * clipRate)) }
         guard !output.json else { return }
         if let evaluation, let test = experiment.test { try StandardStreams.result(evaluation.sentence(on: "test", rows: test.count) + "\n") }
         try StandardStreams.result("\(folder.path)\n")

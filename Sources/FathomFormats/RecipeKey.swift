@@ -20,7 +20,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .loss: "cross-entropy, mse, binary-cross-entropy, huber(1.0)"
         case .optimizer: "sgd(…), adam(…), adamw(…), rmsprop(…), lion(…)"
         case .schedule: "of the learning rate: constant, linear, cosine(warmup: steps), step(epochs: n, factor: f), one-cycle, warmup-stable-decay, plateau"
-        case .clip: "of the gradient: norm(1.0), value(0.5), none"
+        case .clip: "of the gradient, in order: norm(1.0), value(0.5), adaptive(0.01) norm(1.0), …"
         case .initializer: "for layers that do not say: he, glorot, lecun, orthogonal, …"
         case .epochs: "times through the training rows"
         case .steps: "steps to take, in place of epochs; 0 writes the initial model"

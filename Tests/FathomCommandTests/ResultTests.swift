@@ -20,7 +20,8 @@ struct EventTests {
         #expect(Set(lines[13].keys) == ["event", "epoch", "train_loss", "validation_loss", "validation_accuracy", "samples_per_second", "seconds"])
         #expect(Set(lines[26].keys).union(lines[27].keys) == [
             "event", "epoch", "train_loss", "validation_loss", "validation_accuracy", "samples_per_second", "seconds",
-            "test_loss", "test_loss_reason", "test_accuracy", "test_accuracy_reason", "best_epoch", "best_validation_loss", "training_seconds", "outcome",
+            "test_loss", "test_loss_reason", "test_accuracy", "test_accuracy_reason", "best_epoch", "best_validation_loss", "clip_rate", "clip_rate_reason", "training_seconds",
+            "outcome",
         ])
         #expect((lines[1]["layers"] as? [[String: Any]])?.map { $0["name"] as? String } == ["0.linear", "2.linear", "4.linear"])
         #expect(lines[0]["parameters"] as? Int == 26_122)

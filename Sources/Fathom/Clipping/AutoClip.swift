@@ -45,7 +45,14 @@ struct AutoClip {
         } else {
             ring.append(norm)
         }
-        sorted.insert(norm, at: position(of: norm))
+        let place = position(of: norm)
+        sorted.append(norm)
+        // What `insert(_:at:)` does but for an allocation.
+        sorted.withUnsafeMutableBufferPointer { sorted in
+            guard let base = sorted.baseAddress else { return }
+            (base + place + 1).update(from: base + place, count: sorted.count - place - 1)
+            base[place] = norm
+        }
     }
 
     /// The first place in `sorted` whose norm is not below.

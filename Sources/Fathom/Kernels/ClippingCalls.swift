@@ -97,7 +97,7 @@ struct ClippingCalls {
     private mutating func clipUnits(limit: Double, floor: Double? = nil) {
         for tensor in layout.tensors {
             calls.append(.clipUnits(
-                tensor.panels(in: gradients), parameters: floor == nil ? nil : tensor.panels(in: parameters), whole: tensor.shape.count == 1, limit: limit,
+                tensor.panels(in: gradients), parameters: floor == nil ? nil : tensor.panels(in: parameters), whole: tensor.role != .weight, limit: limit,
                 floor: floor ?? 0))
         }
     }

@@ -8,21 +8,14 @@ final class StepClipping {
     /// What clipping remembers from step to step.
     var state: ClippingState
 
-    private let clipping: Clipping
     private let stages: [Clipping.Stage]
+    private let isScalar: Bool
     private let layout: ParameterLayout
     private let update: UnsafeMutablePointer<Update>
     private let loss: UnsafePointer<Double>
     private let memory: Memory
     private let buffers: Buffers
-    private var pauses: [Pause] = []
-
-    /// A place between two calls of a step where a coefficient is decided.
-    private struct Pause {
-        /// Calls of the step that follow it.
-        let callsAfter: Int
-        let decision: ClippingCalls.Decision
-    }
+    private var decisions: [ClippingCalls.Decision] = []
 
     struct Buffers {
         /// Of every panel's squares; of the clipped values' too where value clips alone.
@@ -48,8 +41,9 @@ final class StepClipping {
 
     /// - Parameter update: whose limits this sets, and whose results are this step's.
     init(_ layout: ParameterLayout, clipping: Clipping, update: UnsafeMutablePointer<Update>, loss: UnsafePointer<Double>) throws {
-        (self.clipping, self.layout, self.update, self.loss) = (clipping, layout, update, loss)
+        (self.layout, self.update, self.loss) = (layout, update, loss)
         stages = clipping.gradientStages
+        isScalar = stages.allSatisfy(\.isScalar)
         state = ClippingState(clipping)
         let panels = layout.tensors.map { Panels.panels($0.columns) }, total = panels.reduce(0, +)
         var measured = Reservation()
@@ -73,15 +67,13 @@ final class StepClipping {
     }
 
     /// The calls between the backward pass and the optimizer's.
-    ///
-    /// - Parameter callsAfter: how many calls follow these in the step.
-    func calls(parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>, callsAfter: Int) -> [Call] {
+    func calls(parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>) -> [Call] {
         if stages.isEmpty || update.pointee.clip_norm.isFinite || update.pointee.clip_value.isFinite {
             let clipped = update.pointee.clip_value.isFinite ? buffers.clippedSums : nil
             return squaredNorms(gradients, clipped: clipped) + [total(into: update, clipped: clipped, norms: buffers.norms)]
         }
         let list = ClippingCalls(self, stages, layout, buffers, update, parameters: parameters, gradients: gradients)
-        pauses = list.decisions.map { Pause(callsAfter: list.calls.count - $0.callsBefore + callsAfter, decision: $0) }
+        decisions = list.decisions
         return list.calls
     }
 
@@ -100,15 +92,16 @@ final class StepClipping {
         .clip(tensors: layout.tensors.count, ends: buffers.ends, sums: buffers.sums, clipped: clipped, loss: loss, norms: norms, update: update)
     }
 
-    /// Runs a step's calls, of which those of `calls(…)` are the last but `callsAfter`. Stops at the first pause of a step that is not finite: its gradient
+    /// Runs a step's calls, of which those of `calls(…)` come after the first `count`. Stops at the first pause of a step that is not finite: its gradient
     /// changes nothing that is remembered.
-    func run(_ calls: [Call], threads: Int) {
+    func run(_ calls: [Call], after count: Int, threads: Int) {
         var begin = 0
-        for pause in pauses {
-            let end = calls.count - pause.callsAfter
+        // Over indices: unspecialized, as in debug builds, an array's iterator allocates.
+        for i in decisions.indices {
+            let end = count + decisions[i].callsBefore
             Fathom.run(calls, begin..<end, threads: threads)
             guard update.pointee.finite else { return }
-            decide(pause.decision)
+            decide(decisions[i])
             begin = end
         }
         Fathom.run(calls, begin..<calls.count, threads: threads)
@@ -117,7 +110,7 @@ final class StepClipping {
     private func decide(_ decision: ClippingCalls.Decision) {
         let before = decision.measured.pointee.gradient_norm
         var after = before
-        for stage in decision.stages { after = state.clip(after, by: stage) }
+        for i in decision.stages.indices { after = state.clip(after, by: decision.stages[i]) }
         let coefficient = after < before ? Float(after / before) : 1
         buffers.factor.pointee = coefficient
         update.pointee.clip_coefficient = coefficient
@@ -126,10 +119,8 @@ final class StepClipping {
 
     /// What every gradient of the last step was multiplied by; where it was not one number, the norm after over the norm before.
     var coefficient: Double {
-        for stage in stages where !stage.isScalar {
-            let before = update.pointee.gradient_norm
-            return before > 0 ? update.pointee.clipped_gradient_norm / before : 1
-        }
-        return Double(update.pointee.clip_coefficient)
+        if isScalar { return Double(update.pointee.clip_coefficient) }
+        let before = update.pointee.gradient_norm
+        return before > 0 ? update.pointee.clipped_gradient_norm / before : 1
     }
 }

@@ -46,7 +46,7 @@ final class StepState {
                 optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
                 decay: Float(decay), update: update))
         }
-        return clipping.calls(parameters: parameters, gradients: gradients, callsAfter: calls.count) + calls
+        return clipping.calls(parameters: parameters, gradients: gradients) + calls
     }
 
     /// What was not finite in the last step.
