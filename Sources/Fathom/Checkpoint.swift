@@ -1,5 +1,5 @@
 extension Trainer {
-    /// Everything that training needs to go on bit for bit: parameters, the optimizer's state, clipping's state, the step.
+    /// Everything that training needs to go on bit for bit: parameters and their averages, the state of optimizer and clipping, the step.
     public func checkpoint() throws -> SafeTensors {
         let layout = start.layout
         var metadata = try start.metadata()
@@ -14,6 +14,7 @@ extension Trainer {
         }
         var all = try tensors(parameters, "model.", layout.all)
         for (moment, memory) in zip(optimizer.moments, moments) { all += try tensors(memory, "optimizer.\(moment).", layout.tensors) }
+        if let averages { all += try tensors(averages, "average.", layout.tensors) }
         return SafeTensors(metadata: metadata, tensors: all + state.clipping.state.tensors)
     }
 
@@ -33,7 +34,9 @@ extension Trainer {
         }
         let clippingState = try state.clipping.state.restored(from: checkpoint, name: name)
         var restored: [(into: Memory, from: Memory)] = []
-        for (into, prefix) in zip([parameters] + moments, ["model."] + optimizer.moments.map { "optimizer.\($0)." }) {
+        var memories = [(parameters, "model.")] + zip(moments, optimizer.moments.map { "optimizer.\($0)." })
+        if let averages { memories.append((averages, "average.")) }
+        for (into, prefix) in memories {
             let model = try Model(undrawn: start.network, inputs: start.inputs, outputs: start.outputs, details: start.details)
             try model.fill(from: checkpoint.tensors, prefix: prefix, named: name, into === parameters ? nil : start.layout.tensors)
             restored.append((into, model.storage))

@@ -23,15 +23,15 @@ extension Model {
     }
 }
 
-/// Bytes that training a network takes: parameters, gradients, the optimizer's state and the buffers of a batch; the data not counted.
+/// Bytes that training a network takes: parameters and their averages, gradients, the optimizer's state and the buffers of a batch; the data not counted.
 ///
 /// - Throws: `FathomError.invalid` where widths disagree.
 public func trainingMemory(
-    _ network: Network, inputs: Int, outputs: Int?, loss: Loss, optimizer: Optimizer, batch: Int, recompute: Recompute = .none
+    _ network: Network, inputs: Int, outputs: Int?, loss: Loss, optimizer: Optimizer, batch: Int, recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil
 ) throws -> Int {
     let network = try network.resolved(inputs: inputs, outputs: outputs)
     let layout = try ParameterLayout(network, inputs: inputs)
     let blueprint = Plan.Blueprint(network: network, layout: layout, inputs: inputs, purpose: .training, loss: loss, recompute: recompute)
-    let floats = layout.storageCount + layout.count * (1 + optimizer.moments.count)
-    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: batch), Reservation.most)
+    let floats = layout.storageCount + layout.count * (1 + optimizer.moments.count + (ema == nil ? 0 : 1))
+    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: (batch + passes - 1) / passes), Reservation.most)
 }

@@ -22,6 +22,8 @@ public final class Trainer {
     public let loss: Loss
     public let optimizer: Optimizer
     public let clipping: Clipping
+    public let passes: Int
+    public let ema: Double?
     /// Of the next step; a schedule sets it before each.
     public var learningRate: Double
     /// At most this many threads work on a step.
@@ -38,18 +40,9 @@ public final class Trainer {
     /// The optimizer's state, laid out as the parameters are.
     let moments: [Memory]
     let state: StepState
-    private let blueprint: Plan.Blueprint
-    /// What the draws of a step are keyed by.
-    private let batch: Memory
-    /// The last batch sizes seen, newest last: as a rule the full batch and an epoch's last one.
-    private var plans: [StepPlan] = []
-
-    /// A plan with the calls that follow its own.
-    private struct StepPlan {
-        var plan: Plan
-        /// Of the calls, the first that follows the backward pass.
-        let end: Int
-    }
+    /// The moving average of what is learned, laid out as the parameters are.
+    let averages: Memory?
+    private let runner: StepRunner
 
     /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:)`.
     ///
@@ -57,28 +50,37 @@ public final class Trainer {
     /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where training does not fit in memory.
     public convenience init(
         _ network: Network, inputs: Int, outputs: Int? = nil, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, initializer: Initializer? = nil,
-        recompute: Recompute = .none, seed: UInt64 = 0, threads: Int? = nil
+        recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil, seed: UInt64 = 0, threads: Int? = nil
     ) throws {
         let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed)
-        try self.init(model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, seed: seed, threads: threads)
+        try self.init(
+            model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, passes: passes, ema: ema, seed: seed, threads: threads)
     }
 
     /// A trainer that goes on from a model's parameters, with a fresh optimizer.
     ///
     /// - Parameters:
     ///   - recompute: what is made again in the backward pass rather than kept.
+    ///   - passes: micro-batches that a batch is run in, one after another, to save memory: consecutive rows, whose gradients are summed. The same bits as the batch
+    ///     in one where no layer is a batchnorm, a residual with a learned scale, or follows a `sequence`.
+    ///   - ema: the decay d of `averagedModel`, the exponential moving average of the parameters: average ← d·average + (1 − d)·parameters after each step.
     ///   - seed: of what is drawn in training: dropout.
     public init(
-        _ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, recompute: Recompute = .none, seed: UInt64 = 0, threads: Int? = nil
+        _ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil,
+        seed: UInt64 = 0, threads: Int? = nil
     ) throws {
         try loss.validate()
         try optimizer.validate()
         try clipping.validate()
         try clipping.validate(hasRecurrentLayer: model.network.places.contains { $0.layer is Recurrent })
+        guard passes >= 1 else { throw FathomError.invalid("a batch in \(passes) passes; it takes 1 or more") }
+        if let ema, !(Float(ema) > 0 && Float(ema) < 1) { throw FathomError.invalid("a moving average with a decay of \(ema); it must be above 0 and below 1") }
         guard model.parameterCount > 0 else { throw FathomError.invalid("the network \(model.network) has nothing to train; add linear(outputs)") }
         self.loss = loss
         self.optimizer = optimizer
         self.clipping = clipping
+        self.passes = passes
+        self.ema = ema
         self.threads = threads ?? Kernels.threadsAvailable
         learningRate = optimizer.learningRate
         var model = model
@@ -90,16 +92,32 @@ public final class Trainer {
         gradients = try Memory(byteCount: bytes)
         moments = try optimizer.moments.map { _ in try Memory(byteCount: bytes) }
         state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
-        batch = try Memory(byteCount: MemoryLayout<Batch>.stride)
+        averages = try ema.map { _ in try Memory(byteCount: bytes) }
+        averages?.base.copyMemory(from: parameters.base, byteCount: bytes)
         var blueprint = try model.blueprint(.training, loss: loss)
         blueprint.seed = seed
         blueprint.recompute = recompute
         blueprint.timeNorm = clipping.timeNorm
-        self.blueprint = blueprint
+        let values = parameters.floats(at: 0)
+        var tail = state.calls(model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) })
+        if let averages, let ema {
+            tail.append(.movingAverage(count: model.layout.count, average: averages.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
+        }
+        runner = try StepRunner(blueprint, passes: passes, parameters: parameters, gradients: gradients, state: state, tail: tail)
     }
 
     /// The model as it is now: a snapshot.
     public var model: Model { get throws { try Model(copying: start, parameters: parameters.floats(at: 0)) } }
+
+    /// The model with the moving averages of its parameters, and what layers remember of their batches as it is now; nil without `ema`.
+    public var averagedModel: Model? {
+        get throws {
+            guard let averages else { return nil }
+            let model = try model
+            model.storage.base.copyMemory(from: averages.base, byteCount: averages.byteCount)
+            return model
+        }
+    }
 
     /// One step on raw rows with values as targets: row-major, `inputs` and `outputs` to a sample.
     ///
@@ -140,10 +158,8 @@ public final class Trainer {
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
-        let index = try planIndex(rows: rows), end = plans[index].end
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
-        batch.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: UInt64(stepsTaken + 1), first_row: 0)
-        samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: end, threads: threads) }
+        try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: threads)
         let update = state.update.pointee
         guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
         stepsTaken += 1
@@ -152,20 +168,6 @@ public final class Trainer {
             clippedGradientNorm: update.clipped_gradient_norm, clipCoefficient: state.clipping.coefficient)
         if step.wasClipped { stepsClipped += 1 }
         return step
-    }
-
-    private func planIndex(rows: Int) throws -> Int {
-        // A loop: unspecialized, as in debug builds, `firstIndex` allocates.
-        for known in plans.indices where plans[known].plan.rows == rows { return known }
-        if plans.count == 2 { plans.removeFirst() }
-        let values = parameters.floats(at: 0), slopes = gradients.floats(at: 0)
-        let tail = state.calls(start.layout, optimizer, parameters: values, gradients: slopes, moments: moments.map { $0.floats(at: 0) })
-        let step = Plan.Step(loss: state.loss, batch: UnsafePointer(batch.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update))
-        var plan = try Plan(blueprint, rows: rows, parameters: values, gradients: slopes, step: step)
-        let end = plan.calls.count
-        plan.calls += tail + plan.tail
-        plans.append(StepPlan(plan: plan, end: end))
-        return plans.count - 1
     }
 
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.

@@ -174,6 +174,34 @@ struct ClippedStepTests {
         try trainer.step(inputs: [1, 2], targets: [3])
     }
 
+    /// h_t = x_t + 2h_{t−1} from 0 on x = 1, 2, 3 gives 1, 4, 11. The loss's gradient at h_3 is 4, and clipped to 1 it comes to h_2 and h_1 as 2.
+    @Test("Clipping of time steps, to the bit") func timeNorm() throws {
+        let tensors = [("1.weight_ih_l0", 1), ("1.weight_hh_l0", 2), ("3.weight", 1)].map { SafeTensors.Tensor(name: $0, shape: [1, 1], values: [$1]) }
+        let network = "sequence(3) rnn(1, identity, bias: false) last linear(1, bias: false)"
+        let model = try Model(SafeTensors(metadata: ["network": network, "inputs": "3"], tensors: tensors), name: "model")
+        // 4·3 + 8·2 + 16·1 and 4·4 + 8·1 without; 3 + 2 + 1 and 4 + 1 with.
+        let cases: [(Clipping, [Double])] = [(.none, [44, 24, 44]), ([.timeNorm(1)], [6, 5, 44]), ([.timeNorm(16)], [44, 24, 44])]
+        for (clipping, gradients) in cases {
+            let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), clipping: clipping)
+            let step = try trainer.step(inputs: [1, 2, 3], targets: [9])
+            #expect(try trainer.lastGradients().map { Double($0.values[0]) } == gradients)
+            #expect(!step.wasClipped && step.clipCoefficient == 1 && trainer.clipRate == nil)
+        }
+        #expect(throws: FathomError.self) { try Self.trainer([.timeNorm(1)]) }
+    }
+
+    @Test("Time steps that need no clipping keep their bits", arguments: ["rnn(9, tanh)", "lstm(9)", "gru(9)"])
+    func idleTimeNorm(cell: String) throws {
+        let samples = try TrainerTests.samples(40, columns: 18, classes: 5), order = Array(UInt32(0)..<40)
+        let gradients = try ([.none, [.timeNorm(1e6)], [.timeNorm(1e-3)]] as [Clipping]).map { clipping in
+            let trainer = try Trainer(
+                Network("sequence(6) \(cell) \(cell) last linear(5)"), inputs: 18, loss: .crossEntropy, optimizer: .sgd(learningRate: 1), clipping: clipping, seed: 2)
+            try trainer.step(samples, order: order, first: 0, rows: 40)
+            return try trainer.lastGradients()
+        }
+        #expect(gradients[0] == gradients[1] && gradients[0] != gradients[2])
+    }
+
     @Test("The clip rate is the share of steps that were clipped") func clipRate() throws {
         let trainer = try Trainer(
             Network("linear(1, bias: false)"), inputs: 1, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1e-6), clipping: .norm(1), initializer: .zeros)
