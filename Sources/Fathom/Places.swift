@@ -27,6 +27,9 @@ extension Network {
         return places
     }
 
+    /// Whether rnn, lstm or gru is among its layers.
+    public var hasRecurrentLayer: Bool { places.contains { $0.layer is Recurrent } }
+
     /// Residual blocks that are not inside another.
     var residualBlocks: Int { layers.count { $0 is Residual } }
 

@@ -33,5 +33,5 @@ public func trainingMemory(
     let layout = try ParameterLayout(network, inputs: inputs)
     let blueprint = Plan.Blueprint(network: network, layout: layout, inputs: inputs, purpose: .training, loss: loss, recompute: recompute)
     let floats = layout.storageCount + layout.count * (1 + optimizer.moments.count + (ema == nil ? 0 : 1))
-    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: (batch + passes - 1) / passes), Reservation.most)
+    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: batch / passes + (batch.isMultiple(of: passes) ? 0 : 1)), Reservation.most)
 }

@@ -61,9 +61,10 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - recompute: what is made again in the backward pass rather than kept.
-    ///   - passes: micro-batches that a batch is run in, one after another, to save memory: consecutive rows, whose gradients are summed. The same bits as the batch
-    ///     in one where no layer is a batchnorm, a residual with a learned scale, or follows a `sequence`.
-    ///   - ema: the decay d of `averagedModel`, the exponential moving average of the parameters: average ← d·average + (1 − d)·parameters after each step.
+    ///   - passes: micro-batches that a batch is run in, one after another, to save memory: consecutive rows, whose gradients are summed. The same
+    ///     bits as the batch in one where no layer is a batchnorm, a residual with a learned scale, or follows a `sequence`.
+    ///   - ema: the decay d of `averagedModel`, the exponential moving average of the parameters: after each step
+    ///     average ← d·average + (1 − d)·parameters.
     ///   - seed: of what is drawn in training: dropout.
     public init(
         _ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil,
@@ -72,7 +73,7 @@ public final class Trainer {
         try loss.validate()
         try optimizer.validate()
         try clipping.validate()
-        try clipping.validate(hasRecurrentLayer: model.network.places.contains { $0.layer is Recurrent })
+        try clipping.validate(hasRecurrentLayer: model.network.hasRecurrentLayer)
         guard passes >= 1 else { throw FathomError.invalid("a batch in \(passes) passes; it takes 1 or more") }
         if let ema, !(Float(ema) > 0 && Float(ema) < 1) { throw FathomError.invalid("a moving average with a decay of \(ema); it must be above 0 and below 1") }
         guard model.parameterCount > 0 else { throw FathomError.invalid("the network \(model.network) has nothing to train; add linear(outputs)") }
@@ -173,8 +174,8 @@ public final class Trainer {
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
     public var gradientNorms: [(name: String, norm: Double)] { zip(start.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }
 
-    /// The last step's gradient of every tensor, named and shaped as the parameters are: before clipping where that is by `norm`, `percentile`, `zscore` or `value`
-    /// alone, else as the other stages left it.
+    /// The last step's gradient of every tensor, named and shaped as the parameters are: before clipping where that is one number for all of it, or
+    /// `value` alone; else as the other stages left it.
     public func lastGradients() throws -> [SafeTensors.Tensor] {
         try start.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
     }

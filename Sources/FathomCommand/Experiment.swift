@@ -48,6 +48,11 @@ struct Experiment {
         } catch let error {
             throw FathomError.invalid("\(settings.subject(.network)): \(error)")
         }
+        do {
+            try recipe.clip.validate(hasRecurrentLayer: resolved.network.hasRecurrentLayer)
+        } catch let error {
+            throw FathomError.invalid("\(settings.subject(.clip)): \(error)")
+        }
         resolved.target = dataset.target
         resolved.test = recipe.test ?? (dataset.test == nil ? Holdout.none : .own)
         resolved.standardize = mode

@@ -66,6 +66,7 @@ private let notationCases: [BadInput] = [
     train("a negative learning rate", "digits", "--optimizer", "adam(-1)", says: "--optimizer", "column 6"),
     train("a loss that there is not", "digits", "--loss", "mean", says: "--loss", "unknown loss 'mean'"),
     train("a schedule before its start", "digits", "--schedule", "cosine(warmup: -1)", says: "--schedule", "column"),
+    train("clipping of time steps without any", "digits", "--clip", "time-norm(1)", says: "--clip", "rnn, lstm or gru"),
     train("clipping to nothing", "digits", "--clip", "norm(0)", says: "--clip", "column"),
     train("another tool's initializer", "digits", "--init", "xavier", says: "--init", "did you mean 'glorot'?"),
 ]

@@ -1,7 +1,7 @@
 /// Clips a norm to a percentile of the norms seen, itself among them: AutoClip, Seetharaman et al. 2020.
 ///
 /// Norms are kept as float32, 8 bytes a step (by step and sorted), so that a checkpoint holds them as an ordinary tensor. Memory grows by doubling, up to the
-/// window where there is one. A step finds its place by bisection and moves what lies above it: about 10 µs at 100,000 norms.
+/// window where there is one. A step finds its place by bisection and moves the norms that lie above it.
 struct AutoClip {
     let percentile: Double
     /// How many norms count; nil: all.

@@ -40,7 +40,8 @@ public struct Clipping: NotationRepresentable, ExpressibleByArrayLiteral {
     /// - Throws: `FathomError.invalid` where per-time-step clipping is asked of a network without time steps.
     public func validate(hasRecurrentLayer: Bool) throws(FathomError) {
         guard let timeNorm, !hasRecurrentLayer else { return }
-        throw FathomError.invalid("clipping time-norm(\(timeNorm)) has nothing to do in a network without rnn, lstm or gru; norm(\(timeNorm)) clips any network")
+        throw FathomError.invalid(
+            "clipping time-norm(\(timeNorm)) has nothing to do in a network without rnn, lstm or gru; norm(\(timeNorm)) clips any network")
     }
 
     public var description: String { stages.isEmpty ? "none" : stages.map(\.description).joined(separator: " ") }

@@ -11,18 +11,17 @@ extension Clipping {
 
     public init(_ notation: String) throws(FathomError) {
         let terms = try parseTerms(notation, example: "norm(1.0), adaptive(0.01) norm(1.0) or none")
-        guard let first = terms.first else {
+        if terms.isEmpty {
             throw Position(source: notation, offset: 0).error("no clipping", "write one, as in norm(1.0), adaptive(0.01) norm(1.0) or none")
         }
         var stages: [Stage] = []
         for term in terms {
-            guard let name = term.name else { throw term.position.error("unexpected '['", "stages are written one after another: adaptive(0.01) norm(1.0)") }
-            if let position = term.timesPosition { throw position.error("unexpected repetition", "each stage is written once: adaptive(0.01) norm(1.0)") }
-            if name == "none" {
+            let once = "each stage is written once, as in adaptive(0.01) norm(1.0)"
+            if term.name == nil { throw term.position.error("unexpected '['", once) }
+            if let position = term.timesPosition { throw position.error("unexpected repetition", once) }
+            if term.name == "none" {
                 _ = try Arguments(term, example: "none")
-                guard terms.count == 1 else {
-                    throw term.position.error("'none' beside \(first.name == "none" ? terms[1].name ?? "a stage" : first.name ?? "a stage")", "leave one of the two out")
-                }
+                if terms.count > 1 { throw term.position.error("'none' beside other stages", "it stands alone, or is left out") }
                 continue
             }
             let stage = try Stage(term)
@@ -45,9 +44,10 @@ extension Clipping.Stage {
         case "unit-norm": self = .unitNorm(try largest("largest norm", "unit-norm(1.0)"))
         case "time-norm": self = .timeNorm(try largest("largest norm", "time-norm(1.0)"))
         case "adaptive":
+            let ratio = "the ratio comes without a label: adaptive(0.01)", floor = "did you mean 'floor'?"
             let arguments = try Arguments(
-                term, ["ratio"], labels: ["floor"], notes: ["eps": "did you mean 'floor'?", "epsilon": "did you mean 'floor'?", "clipping": Self.ratioNote,
-                "lambda": Self.ratioNote, "clipfactor": Self.ratioNote], example: "adaptive(0.01)")
+                term, ["ratio"], labels: ["floor"],
+                notes: ["eps": floor, "epsilon": floor, "clipping": ratio, "lambda": ratio, "clipfactor": ratio], example: "adaptive(0.01)")
             self = .adaptive(try arguments.number("ratio", .positive), floor: try arguments.number("floor", .positive, default: 0.001))
         case "percentile":
             let arguments = try Arguments(
@@ -56,18 +56,16 @@ extension Clipping.Stage {
             let window = arguments.value("window") == nil ? nil : try arguments.integer("window", 2...1_000_000_000)
             self = .percentile(try arguments.number("percentile", .zeroToHundred), window: window)
         case "zscore":
+            let largest = "the largest z-score comes without a label: zscore(2.5)"
             let arguments = try Arguments(
-                term, ["largest z-score"], labels: ["decay", "warmup"], notes: ["alpha": "did you mean 'decay'?", "zthresh": Self.zNote, "threshold": Self.zNote],
-                example: "zscore(2.5)")
+                term, ["largest z-score"], labels: ["decay", "warmup"],
+                notes: ["alpha": "did you mean 'decay'?", "zthresh": largest, "threshold": largest], example: "zscore(2.5)")
             self = .zscore(
                 try arguments.number("largest z-score", .positive, default: 2.5), decay: try arguments.number("decay", .zeroToBelowOne, default: 0.97),
                 warmup: try arguments.integer("warmup", 2...1_000_000_000, default: 25))
         case let name: throw Clipping.vocabulary.unknown(name, at: term.position)
         }
     }
-
-    private static let ratioNote = "the ratio comes without a label: adaptive(0.01)"
-    private static let zNote = "the largest z-score comes without a label: zscore(2.5)"
 
     /// Throws where the stage, written after others, would be a contradiction or do nothing.
     fileprivate func check(after stages: [Clipping.Stage], at position: Position) throws(FathomError) {

@@ -32,7 +32,8 @@ struct ClippingState {
     var metadata: [String: String] { zClip.map { [Self.zScoreName: $0.text] } ?? [:] }
 
     var tensors: [SafeTensors.Tensor] {
-        autoClip.map { let norms = $0.norms; return [SafeTensors.Tensor(name: Self.historyName, shape: [norms.count], values: norms)] } ?? []
+        guard let norms = autoClip?.norms else { return [] }
+        return [SafeTensors.Tensor(name: Self.historyName, shape: [norms.count], values: norms)]
     }
 
     /// - Throws: what is wrong with the checkpoint.
