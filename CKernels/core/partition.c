@@ -47,6 +47,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     }
     case FATHOM_SOFTMAX_CROSS_ENTROPY:
     case FATHOM_MEAN_SQUARED_ERROR:
+    case FATHOM_MEAN_ABSOLUTE_ERROR:
     case FATHOM_BINARY_CROSS_ENTROPY:
     case FATHOM_HUBER: {
         const fathom_loss_arguments *l = &a->loss;

@@ -106,6 +106,7 @@ const char *fathom_operation_name(fathom_operation operation) {
         [FATHOM_ACTIVATION_BACKWARD] = "activation_backward",
         [FATHOM_SOFTMAX_CROSS_ENTROPY] = "softmax_cross_entropy",
         [FATHOM_MEAN_SQUARED_ERROR] = "mean_squared_error",
+        [FATHOM_MEAN_ABSOLUTE_ERROR] = "mean_absolute_error",
         [FATHOM_BINARY_CROSS_ENTROPY] = "binary_cross_entropy",
         [FATHOM_HUBER] = "huber",
         [FATHOM_LOSS_MEAN] = "loss_mean",

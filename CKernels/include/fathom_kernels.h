@@ -52,6 +52,7 @@ typedef enum fathom_operation {
     FATHOM_ACTIVATION_BACKWARD,
     FATHOM_SOFTMAX_CROSS_ENTROPY,
     FATHOM_MEAN_SQUARED_ERROR,
+    FATHOM_MEAN_ABSOLUTE_ERROR,
     FATHOM_BINARY_CROSS_ENTROPY,
     FATHOM_HUBER,
     FATHOM_LOSS_MEAN,
@@ -186,12 +187,13 @@ typedef struct fathom_activation_backward_arguments {
 
 // A loss and its gradient in one pass over the outputs. row_loss[r] is the row's loss: for cross-entropy of the row's class,
 // for the others the sum over its columns, not yet divided. dy is the gradient times `scale` (1/rows, or 1/(rows·columns)), zero in padding lanes.
-//   FATHOM_SOFTMAX_CROSS_ENTROPY  ln Σ exp(y) − y[class]          reads classes
-//   FATHOM_MEAN_SQUARED_ERROR     Σ (y − t)²                      reads targets
+//   FATHOM_SOFTMAX_CROSS_ENTROPY  −(1 − ε)·w[class]·ln p[class] − ε/columns·Σ w[c]·ln p[c], p = softmax(y); reads classes
+//   FATHOM_MEAN_SQUARED_ERROR     Σ (y − t)²                      reads targets, like the others
+//   FATHOM_MEAN_ABSOLUTE_ERROR    Σ |y − t|                       gradient sign(y − t), sign(0) = 0
 //   FATHOM_BINARY_CROSS_ENTROPY   Σ max(y, 0) − y·t + ln(1 + e^−|y|)
 //   FATHOM_HUBER                  Σ ½d² where |d| ≤ δ, δ(|d| − ½δ) beyond; d = y − t, δ = parameter
 // Where targets were standardized, `units` holds the deviation of each target column: row_loss (and δ) are in the targets' own units, with u·d in
-// place of d (mean squared error, huber), while dy is the gradient of the standardized loss: 2d, and d or ±δ/u. NULL: u = 1.
+// place of d (mean squared and absolute error, huber), while dy is the gradient of the standardized loss: 2d, sign(d), and d or ±δ/u. NULL: u = 1.
 typedef struct fathom_loss_arguments {
     size_t rows, columns;
     const float *y;  // [rows × columns]
@@ -201,6 +203,8 @@ typedef struct fathom_loss_arguments {
     size_t targets_stride;
     const float *units;      // [columns], padded with zeros to whole panels; NULL: 1
     float parameter;
+    float smoothing;             // ε, cross-entropy's: the share of the weight that is spread over all classes
+    const float *class_weights;  // w, cross-entropy's: [columns], padded with zeros to whole panels; NULL: 1
     float scale;
     double *row_loss;        // [rows]
     float *dy;               // [rows × columns]; NULL: the loss alone

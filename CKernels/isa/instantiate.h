@@ -42,6 +42,7 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_ACTIVATION_BACKWARD] = KERNEL(activation_backward),
     [FATHOM_SOFTMAX_CROSS_ENTROPY] = KERNEL(softmax_cross_entropy),
     [FATHOM_MEAN_SQUARED_ERROR] = KERNEL(mean_squared_error),
+    [FATHOM_MEAN_ABSOLUTE_ERROR] = KERNEL(mean_absolute_error),
     [FATHOM_BINARY_CROSS_ENTROPY] = KERNEL(binary_cross_entropy),
     [FATHOM_HUBER] = KERNEL(huber),
     [FATHOM_SOFTMAX] = KERNEL(softmax),

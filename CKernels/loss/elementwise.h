@@ -1,4 +1,4 @@
-// Losses that are sums over a row's columns: mean squared error, binary cross-entropy, huber. Operation for operation reference/loss.c.
+// Losses that are sums over a row's columns: mean squared and mean absolute error, binary cross-entropy, huber. Operation for operation reference/loss.c.
 // Terms are float64 and summed as a row of panels: lanes chain over the panels, then join in a tree. Padding lanes count nothing.
 
 // What one vector of outputs contributes to the loss; *gradient is dloss/dy times scale.
@@ -10,6 +10,14 @@ INLINE vd squared_error_term(vf y, vf t, vf unit, vf parameter, vf scale, vf *gr
     vd e = vf_to_double(d * unit);
     *gradient = d * (scale + scale);
     return e * e;
+}
+
+// Where d is neither above nor below zero it is its own sign: 0 or NaN.
+INLINE vd absolute_error_term(vf y, vf t, vf unit, vf parameter, vf scale, vf *gradient) {
+    (void)parameter;
+    vf d = y - t;
+    *gradient = vf_select(d > 0, scale, vf_select(d < 0, -scale, d));
+    return vf_to_double(vf_abs(d * unit));
 }
 
 // Quadratic also where d is NaN, so that its gradient is.
@@ -60,6 +68,10 @@ INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, los
 
 static void KERNEL(mean_squared_error)(const fathom_arguments *arguments, fathom_range range) {
     sum_of_terms(&arguments->loss, range, squared_error_term);
+}
+
+static void KERNEL(mean_absolute_error)(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, absolute_error_term);
 }
 
 static void KERNEL(binary_cross_entropy)(const fathom_arguments *arguments, fathom_range range) {

@@ -14,6 +14,13 @@ static double squared_error_term(const fathom_loss_arguments *l, float y, float 
     return e * e;
 }
 
+// Where d is neither above nor below zero it is its own sign: 0 or NaN.
+static double absolute_error_term(const fathom_loss_arguments *l, float y, float t, float unit, float *gradient) {
+    float d = y - t;
+    *gradient = d > 0 ? l->scale : d < 0 ? -l->scale : d;
+    return fabsf(d * unit);
+}
+
 // A NaN is not above δ, so its gradient is NaN.
 static double huber_term(const fathom_loss_arguments *l, float y, float t, float unit, float *gradient) {
     float d = y - t, size = fabsf(d * unit), slope = l->parameter / unit;
@@ -49,6 +56,10 @@ static void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, los
 
 void fathom_mean_squared_error_reference(const fathom_arguments *arguments, fathom_range range) {
     sum_of_terms(&arguments->loss, range, squared_error_term);
+}
+
+void fathom_mean_absolute_error_reference(const fathom_arguments *arguments, fathom_range range) {
+    sum_of_terms(&arguments->loss, range, absolute_error_term);
 }
 
 void fathom_huber_reference(const fathom_arguments *arguments, fathom_range range) { sum_of_terms(&arguments->loss, range, huber_term); }

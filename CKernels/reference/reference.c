@@ -2,8 +2,8 @@
 #include "reference.h"
 
 fathom_kernel fathom_activation_forward_reference, fathom_activation_backward_reference;
-fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_reference, fathom_binary_cross_entropy_reference,
-    fathom_huber_reference, fathom_loss_mean_reference, fathom_softmax_reference, fathom_argmax_reference, fathom_squared_norm_reference,
+fathom_kernel fathom_softmax_cross_entropy_reference, fathom_mean_squared_error_reference, fathom_mean_absolute_error_reference,
+    fathom_binary_cross_entropy_reference, fathom_huber_reference, fathom_loss_mean_reference, fathom_softmax_reference, fathom_argmax_reference, fathom_squared_norm_reference,
     fathom_clip_reference, fathom_gather_bytes_reference, fathom_gather_floats_reference, fathom_gather_classes_reference,
     fathom_scatter_reference, fathom_random_uniform_reference, fathom_random_normal_reference;
 fathom_kernel fathom_sgd_reference, fathom_adam_reference, fathom_rmsprop_reference, fathom_lion_reference;
@@ -24,6 +24,7 @@ fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_ACTIVATION_BACKWARD] = fathom_activation_backward_reference,
     [FATHOM_SOFTMAX_CROSS_ENTROPY] = fathom_softmax_cross_entropy_reference,
     [FATHOM_MEAN_SQUARED_ERROR] = fathom_mean_squared_error_reference,
+    [FATHOM_MEAN_ABSOLUTE_ERROR] = fathom_mean_absolute_error_reference,
     [FATHOM_BINARY_CROSS_ENTROPY] = fathom_binary_cross_entropy_reference,
     [FATHOM_HUBER] = fathom_huber_reference,
     [FATHOM_LOSS_MEAN] = fathom_loss_mean_reference,

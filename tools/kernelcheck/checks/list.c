@@ -78,6 +78,7 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_ACTIVATION_BACKWARD] = {plan_matrix,  make_activation_backward, NULL,       QUICK_ACTIVATIONS, FULL,       128, 0, 512},
     [FATHOM_SOFTMAX_CROSS_ENTROPY] = {plan_matrix, make_loss,          NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_MEAN_SQUARED_ERROR]  = {plan_matrix,  make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_MEAN_ABSOLUTE_ERROR] = {plan_matrix,  make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_BINARY_CROSS_ENTROPY] = {plan_matrix, make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_HUBER]               = {plan_matrix,  make_loss,           NULL,            QUICK,          FULL,          128, 0, 512},
     [FATHOM_LOSS_MEAN]           = {plan_matrix,  make_loss_mean,      NULL,            QUICK,          FULL,          128, 0, 1},

@@ -5,7 +5,7 @@
 
 void make_loss(kernel_case *c, fathom_operation operation) {
     plan *p = &c->plan;
-    bool classes = operation == FATHOM_SOFTMAX_CROSS_ENTROPY, units = !classes && p->options & 1;
+    bool classes = operation == FATHOM_SOFTMAX_CROSS_ENTROPY, units = !classes && p->options & 1, weights = classes && p->options & 1;
     if (classes && p->outputs == 0) p->outputs = 1;  // a class needs a column
     fathom_loss_arguments *a = &c->call.arguments.loss;
     a->rows = p->rows;
@@ -17,6 +17,7 @@ void make_loss(kernel_case *c, fathom_operation operation) {
         int32_t *values = flat(c, "classes", ELEMENT_INT32, p->rows, false, false);
         for (size_t r = 0; r < p->rows; r++) values[r] = (int32_t)draw_below(&c->random, p->outputs);
         a->classes = values;
+        a->smoothing = p->options >> 9 & 1 ? 0.0625f * (float)(1 + (p->options >> 10) % 12) : 0;
     } else {
         a->targets = read_matrix(c, "targets", p->rows, p->outputs, PADDING_FREE, &a->targets_stride);
     }
@@ -25,12 +26,19 @@ void make_loss(kernel_case *c, fathom_operation operation) {
         for (size_t i = 0; i < p->outputs; i++) u[i] = 0.01f + fabsf(draw_float(&c->random, VALUES_ORDINARY));
         a->units = u;
     }
+    if (weights) {
+        float *w = read_vector(c, "class_weights", p->outputs, PADDING_ZERO);
+        for (size_t i = 0; i < p->outputs; i++) w[i] = draw_one_in(&c->random, 8) ? 0 : 2 * fabsf(draw_float(&c->random, VALUES_ORDINARY));
+        a->class_weights = w;
+    }
     a->row_loss = flat(c, "row_loss", ELEMENT_DOUBLE, p->rows, true, false);
     bool gradient = !(p->options & 2);
     if (gradient) a->dy = written_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, false, &a->dy_stride);
     fact(c, "parameter", a->parameter);
     fact(c, "scale", a->scale);
+    fact(c, "smoothing", a->smoothing);
     fact(c, "units", units);
+    fact(c, "class weights", weights);
     fact(c, "gradient", gradient);
 }
 
