@@ -99,7 +99,7 @@ public struct Model: Sendable {
         Plan.Blueprint(
             network: network, layout: layout, inputs: inputs, purpose: purpose, loss: loss,
             inputScaling: try ColumnScaling(details.inputStandardization, columns: inputs, steps: network.inputSteps ?? 1),
-            targetScaling: try targetScaling())
+            targetScaling: try targetScaling(), classWeights: try ClassWeightVector(loss, outputs: outputs))
     }
 
     func targetScaling() throws -> ColumnScaling? {

@@ -35,6 +35,7 @@ extension Model {
         if let classes = details.classes, classes.count != outputs, !(outputs == 1 && classes.count == 2) {
             throw invalid("it names \(classes.count) classes, the network has \(outputs) outputs")
         }
+        do { try details.loss?.checkWeights(classes: outputs) } catch { throw invalid("\(error)") }
         try fill(from: file.tensors, prefix: "", named: name)
     }
 

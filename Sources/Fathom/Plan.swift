@@ -41,6 +41,7 @@ struct Plan {
         var loss: Loss?
         var inputScaling: ColumnScaling?
         var targetScaling: ColumnScaling?
+        var classWeights: ClassWeightVector?
         var seed: UInt64 = 0
         var recompute = Recompute.none
         var timeNorm: Double?
@@ -113,7 +114,9 @@ extension Plan.Blueprint {
         if let loss, purpose == .training || purpose == .evaluation {
             let divisor = loss.divisor(rows: layout.output.rows(samples: step?.batchRows ?? rows), columns: outputs)
             let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil
-            plan.append(.loss(loss, y: output, targets: targets, units: targetScaling?.deviation, divisor: divisor, rowLoss: rowLoss, dy: gradient))
+            plan.append(.loss(
+                loss, y: output, targets: targets, units: targetScaling?.deviation, classWeights: classWeights?.values, divisor: divisor, rowLoss: rowLoss,
+                dy: gradient))
             if let step, step.batchRows == nil { plan.append(.lossMean(rows: outputRows, divisor: divisor, rowLoss: rowLoss, mean: step.loss)) }
             if let gradient {
                 let dz = plan.backward(throughActivationOf: pass.output, gradient)
@@ -134,7 +137,7 @@ extension Plan.Blueprint {
     private func gatherTargets(_ plan: inout PlanBuilder, _ rows: Int) -> TargetBuffers {
         guard let loss, purpose == .training || purpose == .evaluation else { return TargetBuffers(classes: nil, values: nil) }
         let steps = layout.output.steps ?? 1
-        if loss == .crossEntropy {
+        if loss.isCrossEntropy {
             let classes = plan.pool.reserve(Int32.self, count: rows)
             plan.append(.gatherClasses(rows: plan.settings.rows, steps: steps, classes: classes))
             return TargetBuffers(classes: classes, values: nil)

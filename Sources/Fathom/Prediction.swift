@@ -70,9 +70,8 @@ extension Model {
                 }
             }
         }
-        let classified = loss == .crossEntropy || loss == .binaryCrossEntropy
         return Evaluation(
-            loss: sum / loss.divisor(rows: samples.count, columns: outputs), accuracy: classified ? Double(right) / Double(samples.count) : nil)
+            loss: sum / loss.divisor(rows: samples.count, columns: outputs), accuracy: loss.isClassification ? Double(right) / Double(samples.count) : nil)
     }
 
     private func outputs(

@@ -78,7 +78,17 @@ struct Experiment {
                 throw FathomError.invalid("\(subject): binary-cross-entropy tells two classes apart, and there are \(classes?.count ?? 0); cross-entropy takes any number")
             }
             return .binaryCrossEntropy
-        case (.classes, .crossEntropy?): return .crossEntropy
+        case (.classes(let targets), .crossEntropy(_, let weights)?):
+            do throws(FathomError) {
+                let names = classes ?? [], loss = try (asked ?? .crossEntropy).resolved(targets: targets, classes: names)
+                if weights == .balanced, case .crossEntropy(_, .classes(let numbers)?) = loss {
+                    let listed = zip(names, numbers).prefix(12).map { "\($0) \($1)" }.joined(separator: ", ") + (names.count > 12 ? ", …" : "")
+                    notes.append("class weights: \(listed) (balanced; change them with weights: classes(…) in --loss)")
+                }
+                return loss
+            } catch {
+                throw FathomError.invalid("\(subject): \(error)")
+            }
         case (.classes, let asked?):
             throw FathomError.invalid("\(subject): \(asked) needs numbers as targets, and these are \(classes?.count ?? 0) classes; cross-entropy takes classes")
         case (.values, .crossEntropy?):

@@ -17,7 +17,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .validation: "held out for a look after every epoch: a fraction, a path, or 0"
         case .standardize: "one mean and deviation (global), one for each column (columns), or none"
         case .shuffle: "a fresh order each epoch, from the seed"
-        case .loss: "cross-entropy, mse, binary-cross-entropy, huber(1.0)"
+        case .loss: "cross-entropy, mse, mean-absolute-error, binary-cross-entropy, huber(1.0)"
         case .optimizer: "sgd(…), adam(…), adamw(…), rmsprop(…), lion(…)"
         case .schedule: "of the learning rate: constant, linear, cosine(warmup: steps), step(epochs: n, factor: f), one-cycle, warmup-stable-decay, plateau"
         case .clip: "of the gradient, in order: norm(1.0), value(0.5), adaptive(0.01) norm(1.0), …"

@@ -5,7 +5,7 @@ import Testing
 private struct LossResult { var rows: [Double], gradient: Panels }
 
 private func evaluate(_ operation: fathom_operation, _ y: Panels, classes: [Int32]? = nil, targets: Panels? = nil, units: Panels? = nil,
-                      parameter: Float = 1, scale: Float = 1) -> LossResult {
+                      parameter: Float = 1, smoothing: Float = 0, weights: Panels? = nil, scale: Float = 1) -> LossResult {
     var result = LossResult(rows: Array(repeating: .nan, count: y.rows), gradient: Panels(y.rows, y.columns))
     result.rows.withUnsafeMutableBufferPointer { losses in
         (classes ?? []).withUnsafeBufferPointer { labels in
@@ -13,7 +13,7 @@ private func evaluate(_ operation: fathom_operation, _ y: Panels, classes: [Int3
                 $0.loss = fathom_loss_arguments(
                     rows: y.rows, columns: y.columns, y: y.pointer, y_stride: y.stride, classes: labels.baseAddress,
                     targets: targets?.pointer, targets_stride: targets?.stride ?? 0, units: units?.pointer, parameter: parameter,
-                    scale: scale, row_loss: losses.baseAddress, dy: result.gradient.pointer, dy_stride: result.gradient.stride)
+                    smoothing: smoothing, class_weights: weights?.pointer, scale: scale, row_loss: losses.baseAddress, dy: result.gradient.pointer, dy_stride: result.gradient.stride)
             })
         }
     }
@@ -24,6 +24,7 @@ private func evaluate(_ operation: fathom_operation, _ y: Panels, classes: [Int3
 private func exact(_ operation: fathom_operation, _ y: Double, _ t: Double, parameter: Double = 1) -> Double {
     switch operation {
     case FATHOM_MEAN_SQUARED_ERROR: (y - t) * (y - t)
+    case FATHOM_MEAN_ABSOLUTE_ERROR: abs(y - t)
     case FATHOM_BINARY_CROSS_ENTROPY: max(y, 0) - y * t + log1p(exp(-abs(y)))
     default: abs(y - t) <= parameter ? (y - t) * (y - t) / 2 : parameter * (abs(y - t) - parameter / 2)
     }
@@ -54,6 +55,34 @@ private func crossEntropy(_ y: [Double], _ label: Int) -> Double {
         }
     }
 
+    /// (1 − ε)·w(class)·l(class) + ε/k·Σ w(c)·l(c), l(c) = −ln softmax(y)[c], and its gradient Q·p − q, in float64.
+    @Test(arguments: [(Float(0.1), false), (0.25, true), (0, true)], [1, 3, 17, 40])
+    func smoothedAndWeightedCrossEntropyAgreesWithFloat64(_ form: (smoothing: Float, weighted: Bool), columns: Int) {
+        let y = Panels(9, columns, in: -12...12, seed: 8), weights = form.weighted ? Panels(1, columns, in: 0...3, seed: 9) : nil
+        let labels = (0..<9).map { Int32($0 * 7 % columns) }, w = (0..<columns).map { Double(weights?[0, $0] ?? 1) }
+        let result = evaluate(FATHOM_SOFTMAX_CROSS_ENTROPY, y, classes: labels, smoothing: form.smoothing, weights: weights, scale: 0.25)
+        for r in 0..<9 {
+            let row = (0..<columns).map { Double(y[r, $0]) }, label = Int(labels[r]), spread = Double(form.smoothing) / Double(columns)
+            let wanted = (0..<columns).map { spread * w[$0] + ($0 == label ? (1 - Double(form.smoothing)) * w[label] : 0) }, all = wanted.reduce(0, +)
+            let loss = (0..<columns).reduce(0) { $0 + wanted[$1] * crossEntropy(row, $1) }
+            // As above, times what is wanted in all (at most 3); spread and weights are rounded once more each.
+            #expect(abs(result.rows[r] - loss) <= all * 0x1p-21 + loss * 0x1p-23)
+            for c in 0..<columns {
+                let gradient = 0.25 * (all * exp(-crossEntropy(row, c)) - wanted[c])
+                #expect(abs(Double(result.gradient[r, c]) - gradient) <= 0.25 * max(all, 1) * 0x1p-21)
+            }
+        }
+    }
+
+    /// A row that is right beyond float32's 1 − p keeps its loss and its gradient.
+    @Test func aConfidentRowIsNotLostToRoundingWhateverItsWeight() {
+        let y = Panels([20, 0, -80]), p = exp(-20.0), weights = Panels([0.5, 1, 1])
+        for (weights, w) in [(nil, 1), (weights, 0.5)] {
+            let result = evaluate(FATHOM_SOFTMAX_CROSS_ENTROPY, y, classes: [0], weights: weights)
+            #expect(abs(result.rows[0] / (w * p) - 1) < 1e-6 && abs(Double(result.gradient[0, 0]) / (-w * p) - 1) < 1e-6)
+        }
+    }
+
     @Test func crossEntropyIsStableAtAnyLogits() {
         let y = Panels(4, 3) { r, c in
             [[1e38, -1e38, 0], [-3e38, -3e38, -3e38], [3e38, 3e38, 3e38], [-1e38, 1e38, 1e38]][r][c]
@@ -75,7 +104,9 @@ private func crossEntropy(_ y: [Double], _ label: Int) -> Double {
         #expect(result.gradient.values == [0, 1, 0, -1, 0])
     }
 
-    @Test(arguments: [FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_BINARY_CROSS_ENTROPY.rawValue, FATHOM_HUBER.rawValue])
+    @Test(arguments: [
+        FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_MEAN_ABSOLUTE_ERROR.rawValue, FATHOM_BINARY_CROSS_ENTROPY.rawValue, FATHOM_HUBER.rawValue,
+    ])
     func elementwiseLossesAgreeWithFloat64(raw: UInt32) {
         let operation = fathom_operation(raw)
         let binary = operation == FATHOM_BINARY_CROSS_ENTROPY
@@ -91,7 +122,8 @@ private func crossEntropy(_ y: [Double], _ label: Int) -> Double {
     /// Gradients against central differences of the kernel's own loss. With h = 2⁻⁶ the difference's own error is h²/6·|L‴| ≤ 2e-5 (|L‴| ≤ 0.1 for the
     /// cross-entropies; 0 for the others but at Huber's corner, which is kept away), and rounding adds 2⁻²²·4/h ≤ 7e-5.
     @Test(arguments: [
-        FATHOM_SOFTMAX_CROSS_ENTROPY.rawValue, FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_BINARY_CROSS_ENTROPY.rawValue, FATHOM_HUBER.rawValue,
+        FATHOM_SOFTMAX_CROSS_ENTROPY.rawValue, FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_MEAN_ABSOLUTE_ERROR.rawValue,
+        FATHOM_BINARY_CROSS_ENTROPY.rawValue, FATHOM_HUBER.rawValue,
     ])
     func gradientsAreThoseOfCentralDifferences(raw: UInt32) {
         let operation = fathom_operation(raw), columns = 5, h: Float = 0x1p-6
@@ -114,13 +146,21 @@ private func crossEntropy(_ y: [Double], _ label: Int) -> Double {
         let squared = evaluate(FATHOM_MEAN_SQUARED_ERROR, y, targets: targets, units: units)
         #expect(squared.rows == [0.25 + 64 + 1])
         #expect(squared.gradient.values == [0.5, 4, -4])
+        let absolute = evaluate(FATHOM_MEAN_ABSOLUTE_ERROR, y, targets: targets, units: units)
+        #expect(absolute.rows == [0.5 + 8 + 1])
+        #expect(absolute.gradient.values == [1, 1, -1])
         let huber = evaluate(FATHOM_HUBER, y, targets: targets, units: units, parameter: 1)
         #expect(huber.rows == [0.125 + 7.5 + 0.5])
         #expect(huber.gradient.values == [0.25, 0.25, -2])
     }
 
+    @Test func theSlopeOfAnAbsoluteErrorIsZeroAtZero() {
+        let result = evaluate(FATHOM_MEAN_ABSOLUTE_ERROR, Panels([1, -1, 0.5, 3e38]), targets: Panels([1, -1, 0, -3e38]), scale: 0.25)
+        #expect(result.gradient.values == [0, 0, 0.25, 0.25] && result.rows == [.infinity], "6e38 is no float32")
+    }
+
     @Test func aNotANumberReachesLossAndGradient() {
-        for operation in [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER] {
+        for operation in [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER] {
             let result = evaluate(operation, Panels([1, .nan, 2]), classes: [0], targets: Panels([0, 0, 0]))
             #expect(result.rows[0].isNaN)
             #expect(result.gradient[0, 1].isNaN)

@@ -6,7 +6,10 @@ import Testing
     static let activations = [
         "identity", "relu", "leakyrelu(0.01)", "elu", "selu", "gelu", "gelu(tanh)", "silu", "tanh", "sigmoid", "softplus", "hardtanh",
     ]
-    static let losses: [Loss] = [.crossEntropy, .meanSquaredError, .binaryCrossEntropy, .huber(delta: 0.5)]
+    static let losses: [Loss] = [
+        .crossEntropy, .crossEntropy(smoothing: 0.1), .crossEntropy(weights: .classes([1, 2, 0.5])), .crossEntropy(smoothing: 0.2, weights: .classes([0, 3, 0.7])),
+        .meanSquaredError, .meanAbsoluteError, .binaryCrossEntropy, .huber(delta: 0.5),
+    ]
 
     // Central differences in float64 with h = 1e-5 err by about h²·f‴/6 ≈ 1e-11 and by rounding 1e-16/h = 1e-11; the core's float32 gradients by a few
     // hundred roundings of 6e-8. 1e-4 of the norm holds both with room; a wrong formula errs by its whole size. A kink of relu-like
@@ -20,7 +23,7 @@ import Testing
         let trainer = try Trainer(model, loss: loss, optimizer: .sgd(learningRate: 0.1))
         let targets: [[Double]]
         let step: Trainer.Step
-        if loss == .crossEntropy {
+        if loss.isCrossEntropy {
             let classes = (0..<batch).map { Int32($0 % outputs) }
             targets = classes.map { [Double($0)] }
             step = try trainer.step(inputs: x, classes: classes)

@@ -64,6 +64,8 @@ import Testing
         #expect(refused { $0.tensors[0].values[4] = .nan } == "m: tensor '0.weight' holds nan at element 4")
         #expect(refused { $0.tensors.append(.init(name: "9.weight", shape: [0], values: [])) } == "m: tensor '9.weight' belongs to no layer of linear(2)")
         #expect(refused { $0.metadata["details"] = "{" } == "m: its details cannot be read")
+        #expect(refused { $0.metadata["details"] = #"{"loss":"cross-entropy(weights: classes(1, 2, 3))"}"# }
+            == "m: cross-entropy has 3 class weights, and there are 2 classes; give one for each, in order")
         #expect(refused { $0.metadata["network"] = "lnear(2)" }.hasPrefix("m: its network or details cannot be read: unknown layer 'lnear'"))
     }
 

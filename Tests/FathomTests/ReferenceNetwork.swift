@@ -36,9 +36,12 @@ struct ReferenceNetwork {
         for (x, t) in zip(inputs, targets) {
             let y = outputs(x)
             switch loss {
-            case .crossEntropy:
-                let largest = y.max()!
-                sum += largest + log(y.reduce(0) { $0 + exp($1 - largest) }) - y[Int(t[0])]
+            case .crossEntropy(let smoothing, let weights):
+                let w = if case .classes(let numbers)? = weights { numbers } else { [Double](repeating: 1, count: y.count) }
+                let largest = y.max()!, normalizer = largest + log(y.reduce(0) { $0 + exp($1 - largest) }), label = Int(t[0])
+                let ofClass = y.map { normalizer - $0 }
+                sum += (1 - smoothing) * w[label] * ofClass[label] + smoothing / Double(y.count) * zip(w, ofClass).reduce(0) { $0 + $1.0 * $1.1 }
+            case .meanAbsoluteError: sum += zip(y, t).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(y.count)
             case .meanSquaredError: sum += zip(y, t).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(y.count)
             case .binaryCrossEntropy: sum += zip(y, t).reduce(0) { $0 + max($1.0, 0) - $1.0 * $1.1 + log1p(exp(-abs($1.0))) } / Double(y.count)
             case .huber(let delta):

@@ -143,11 +143,11 @@ import Testing
         var model = try Model(Network("linear(1)"), inputs: 1, initializer: .zeros)
         model.details.targetStandardization = try Standardization(mean: [10], deviation: [4])
         // With zero weights the prediction is the mean, 10; the error 6 in the target's units, 1.5 in the network's.
-        for (loss, value, slope) in [(Loss.meanSquaredError, 36.0, 3.0), (.huber(delta: 2), 2 * (6 - 1.0), 0.5), (.huber(delta: 8), 18, 1.5)] {
+        for (loss, value, slope) in [(Loss.meanSquaredError, 36.0, 3.0), (.meanAbsoluteError, 6, 1), (.huber(delta: 2), 2 * (6 - 1.0), 0.5), (.huber(delta: 8), 18, 1.5)] {
             let trainer = try Trainer(model, loss: loss, optimizer: .sgd(learningRate: 0.1))
             let step = try trainer.step(inputs: [0], targets: [4])
             #expect(step.loss == value)
-            // d/dy of d², of δ|d| with δ = 2/4, of ½d².
+            // d/dy of d², of |d|, of δ|d| with δ = 2/4, of ½d².
             #expect(step.gradientNorm == slope)
             #expect(try model.evaluate(Samples(columns: 1, features: .floats([0]), targets: .values([4], width: 1)), loss: loss).loss == value)
         }

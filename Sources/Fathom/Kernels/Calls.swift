@@ -75,13 +75,15 @@ extension Call {
 
     /// The loss of every row and, where dy is given, its gradient divided by `divisor`.
     static func loss(
-        _ loss: Loss, y: Panels, targets: TargetBuffers, units: UnsafePointer<Float>?, divisor: Double, rowLoss: UnsafeMutablePointer<Double>, dy: Panels?
+        _ loss: Loss, y: Panels, targets: TargetBuffers, units: UnsafePointer<Float>?, classWeights: UnsafePointer<Float>?, divisor: Double,
+        rowLoss: UnsafeMutablePointer<Double>, dy: Panels?
     ) -> Call {
         Call(loss.kernel.operation) {
             $0.loss = fathom_loss_arguments(
                 rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, classes: targets.classes,
                 targets: targets.values?.data, targets_stride: targets.values?.stride ?? 0, units: units, parameter: loss.kernel.parameter,
-                scale: Float(1 / divisor), row_loss: rowLoss, dy: dy?.data, dy_stride: dy?.stride ?? 0)
+                smoothing: loss.kernel.smoothing, class_weights: classWeights, scale: Float(1 / divisor), row_loss: rowLoss, dy: dy?.data,
+                dy_stride: dy?.stride ?? 0)
         }
     }
 
@@ -217,17 +219,18 @@ extension Activation {
 }
 
 extension Loss {
-    var kernel: (operation: fathom_operation, parameter: Float) {
+    var kernel: (operation: fathom_operation, parameter: Float, smoothing: Float) {
         switch self {
-        case .crossEntropy: (FATHOM_SOFTMAX_CROSS_ENTROPY, 0)
-        case .meanSquaredError: (FATHOM_MEAN_SQUARED_ERROR, 0)
-        case .binaryCrossEntropy: (FATHOM_BINARY_CROSS_ENTROPY, 0)
-        case .huber(let delta): (FATHOM_HUBER, Float(delta))
+        case .crossEntropy(let smoothing, _): (FATHOM_SOFTMAX_CROSS_ENTROPY, 0, Float(smoothing))
+        case .meanSquaredError: (FATHOM_MEAN_SQUARED_ERROR, 0, 0)
+        case .meanAbsoluteError: (FATHOM_MEAN_ABSOLUTE_ERROR, 0, 0)
+        case .binaryCrossEntropy: (FATHOM_BINARY_CROSS_ENTROPY, 0, 0)
+        case .huber(let delta): (FATHOM_HUBER, Float(delta), 0)
         }
     }
 
     /// A loss is the mean over rows, or over rows and columns.
-    func divisor(rows: Int, columns: Int) -> Double { self == .crossEntropy ? Double(rows) : Double(rows * columns) }
+    func divisor(rows: Int, columns: Int) -> Double { isCrossEntropy ? Double(rows) : Double(rows * columns) }
 }
 
 extension Optimizer {

@@ -26,3 +26,19 @@ final class ColumnScaling: Sendable {
     var scale: UnsafeMutablePointer<Float> { memory.floats(at: padded) }
     var deviation: UnsafeMutablePointer<Float> { memory.floats(at: 2 * padded) }
 }
+
+/// A loss's class weights as the kernels read them: one for each output, padded with zeros to whole panels.
+final class ClassWeightVector: Sendable {
+    private let memory: Memory
+
+    /// nil where the loss has none.
+    /// - Throws: `FathomError.invalid` unless they are numbers, one for each output.
+    init?(_ loss: Loss?, outputs: Int) throws {
+        try loss?.checkWeights(classes: outputs)
+        guard case .crossEntropy(_, .classes(let weights)?)? = loss else { return nil }
+        memory = try Memory(byteCount: Panels.padded(outputs) * MemoryLayout<Float>.stride)
+        for (c, weight) in weights.enumerated() { memory.floats(at: 0)[c] = Float(weight) }
+    }
+
+    var values: UnsafeMutablePointer<Float> { memory.floats(at: 0) }
+}

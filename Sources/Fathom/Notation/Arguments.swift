@@ -62,6 +62,8 @@ package struct Arguments {
         "beta1": ["b1", "betas", "betaone"],
         "beta2": ["b2", "betatwo"],
         "momentum": ["mu"],
+        "smoothing": ["labelsmoothing", "ls", "labelsmooth"],
+        "weights": ["weight", "classweights", "classweight"],
         "rho": ["alpha", "smoothing", "discountingfactor", "beta", "beta2", "decayrate"],
         "nesterov": ["usenesterov"],
         "warmup": ["warmupsteps", "numwarmupsteps", "linearwarmup", "warmupratio", "rise", "pctstart"],

@@ -62,7 +62,9 @@ struct RoundTripTests {
         (.schedule, "constant"), (.schedule, "cosine"), (.schedule, "cosine(warmup: 200)"), (.schedule, "step(epochs: 10, factor: 0.5)"),
         (.schedule, "constant(warmup: 200)"), (.schedule, "linear"), (.schedule, "linear(warmup: 0.05, end: 0.1)"), (.schedule, "one-cycle(warmup: 0.3)"),
         (.schedule, "one-cycle(warmup: 200, start: 0.1, end: 0.0)"), (.schedule, "warmup-stable-decay(warmup: 200, decay: 0.2)"),
-        (.schedule, "plateau(factor: 0.5, patience: 5)"), (.schedule, "plateau(factor: 0.1, patience: 10, threshold: 0.0, warmup: 200)"), (.loss, "cross-entropy"), (.loss, "mse"),
+        (.schedule, "plateau(factor: 0.5, patience: 5)"), (.schedule, "plateau(factor: 0.1, patience: 10, threshold: 0.0, warmup: 200)"),
+        (.loss, "cross-entropy"), (.loss, "mse"), (.loss, "cross-entropy(smoothing: 0.1)"), (.loss, "cross-entropy(smoothing: 0.1, weights: balanced)"),
+        (.loss, "mean-absolute-error"), (.loss, "cross-entropy(weights: classes(1.0, 2.0, 0.5))"),
         (.loss, "binary-cross-entropy"), (.loss, "huber(1.0)"), (.initializer, "he"), (.initializer, "orthogonal(1.05, bias: 0.1)"),
         (.initializer, "gaussian(1.33, bias: 0.22)"), (.initializer, "normal(0.02)"), (.initializer, "glorot(uniform, bias: 0.1)"), (.initializer, "zeros"),
         (.initializer, "uniform(0.05)"), (.initializer, "identity"), (.initializer, "identity(0.5, bias: 0.1)"), (.initializer, "critical"),
@@ -91,6 +93,7 @@ struct RoundTripTests {
         #expect(try Clipping("zscore") == [.zscore(2.5, decay: 0.97, warmup: 25)] && Clipping("adaptive(0.1)") == [.adaptive(0.1, floor: 0.001)])
         #expect(try Clipping("percentile(10)") == [.percentile(10, window: nil)] && Clipping("none") == .none)
         #expect(try Loss("huber") == .huber(delta: 1))
+        #expect(try Loss("cross-entropy(smoothing: 0)") == .crossEntropy && Loss("cross-entropy(weights: classes(1, 1))") != .crossEntropy)
         #expect(try Initializer("he(normal)") == .he && Initializer("orthogonal(1)") == .orthogonal)
         #expect(try Initializer("identity(1)").description == "identity" && Initializer("critical()") == Initializer(.critical()))
         #expect(try Schedule("cosine()") == .cosine(warmup: 0))

@@ -110,7 +110,11 @@ struct RandomValues {
     }
 
     mutating func loss() -> Loss {
-        [.crossEntropy, .meanSquaredError, .binaryCrossEntropy, .huber(), .huber(delta: positive())].randomElement(using: &random)!
+        let weights: ClassWeights? = [nil, .balanced, .classes([notNegative(), notNegative(), positive()])].randomElement(using: &random)!
+        return [
+            .crossEntropy, .crossEntropy(smoothing: coin() ? 0 : fraction(), weights: weights), .meanSquaredError, .meanAbsoluteError, .binaryCrossEntropy,
+            .huber(), .huber(delta: positive()),
+        ].randomElement(using: &random)!
     }
 
     /// The text with white space put in and taken out where it is free.
