@@ -42,6 +42,10 @@ struct Experiment {
         case .values(_, let width): width
         }
 
+        let rows = min(recipe.batch, training.count)
+        guard recipe.accumulate <= rows else {
+            throw FathomError.invalid("\(settings.subject(.accumulate)): a batch of \(rows) rows cannot be run in \(recipe.accumulate) passes; at most one a row")
+        }
         var resolved = recipe
         do {
             resolved.network = try recipe.network.resolved(inputs: training.columns, outputs: outputs)
@@ -146,11 +150,12 @@ struct Experiment {
     func memoryLine() throws -> String {
         let needed = try trainingMemory(
             recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch,
-            recompute: recipe.recompute)
+            recompute: recipe.recompute, passes: recipe.accumulate, ema: recipe.ema)
         let available = availableMemory()
         guard needed <= available else {
+            let remedies = ["a narrower network"] + (recipe.recompute == .none ? ["--recompute sqrt"] : []) + ["more passes of --accumulate"]
             throw FathomError.tooLarge(
-                "training this network with batch \(batch) takes \(formattedBytes(needed)) of memory, and \(formattedBytes(available)) are free; a narrower network\(recipe.recompute == .none ? ", --recompute sqrt" : "") or a smaller --batch takes less")
+                "training this network with batch \(batch) takes \(formattedBytes(needed)) of memory, and \(formattedBytes(available)) are free; \(remedies.joined(separator: ", ")) or a smaller --batch takes less")
         }
         return "memory: \(formattedBytes(needed)) for training, \(formattedBytes(available)) free"
     }

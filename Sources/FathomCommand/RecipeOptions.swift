@@ -14,11 +14,13 @@ struct RecipeOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: help(.optimizer)) var optimizer: String?
     @Option(parsing: .unconditional, help: help(.schedule)) var schedule: String?
     @Option(parsing: .unconditional, help: help(.clip)) var clip: String?
+    @Option(parsing: .unconditional, help: help(.ema)) var ema: String?
     @Option(name: .customLong("init"), parsing: .unconditional, help: help(.initializer)) var initializer: String?
     @Option(parsing: .unconditional, help: help(.epochs)) var epochs: String?
     @Option(parsing: .unconditional, help: help(.steps)) var steps: String?
     @Option(parsing: .unconditional, help: help(.patience)) var patience: String?
     @Option(parsing: .unconditional, help: help(.batch)) var batch: String?
+    @Option(parsing: .unconditional, help: help(.accumulate)) var accumulate: String?
     @Option(parsing: .unconditional, help: help(.recompute)) var recompute: String?
     @Option(parsing: .unconditional, help: help(.seed)) var seed: String?
     @Option(parsing: .unconditional, help: help(.threads)) var threads: String?
@@ -33,8 +35,8 @@ struct RecipeOptions: ParsableArguments {
     private var flags: [(key: RecipeKey, text: String?)] {
         [
             (.network, network), (.data, data), (.target, target), (.test, test), (.validation, validation), (.standardize, standardize),
-            (.shuffle, shuffle), (.loss, loss), (.optimizer, optimizer), (.schedule, schedule), (.clip, clip), (.initializer, initializer),
-            (.epochs, epochs), (.steps, steps), (.patience, patience), (.batch, batch), (.recompute, recompute), (.seed, seed), (.threads, threads), (.instruments, instruments),
+            (.shuffle, shuffle), (.loss, loss), (.optimizer, optimizer), (.schedule, schedule), (.clip, clip), (.ema, ema), (.initializer, initializer),
+            (.epochs, epochs), (.steps, steps), (.patience, patience), (.batch, batch), (.accumulate, accumulate), (.recompute, recompute), (.seed, seed), (.threads, threads), (.instruments, instruments),
             (.checkpoint, checkpoint), (.output, output),
         ]
     }

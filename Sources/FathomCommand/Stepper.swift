@@ -42,6 +42,9 @@ struct Stepper {
         return min(steps * experiment.batch, experiment.training.count)
     }
 
+    /// As it is now, to be judged and kept: the average of the weights where one is taken.
+    var model: Model { get throws { try trainer.averagedModel ?? trainer.model } }
+
     // MARK: Steps and epochs
 
     /// - Returns: the step, and the rows it was taken on.
@@ -69,7 +72,7 @@ struct Stepper {
             if isBetweenEpochs { position.plateau.see(meanLoss, recipe.schedule) }
             return nil
         }
-        let model = try trainer.model, validation = try evaluate(model, samples)
+        let model = try model, validation = try evaluate(model, samples)
         if isBetweenEpochs {
             if position.best.see(validation.loss) { bestOfEpochs = model }
             position.plateau.see(validation.loss, recipe.schedule)

@@ -50,7 +50,8 @@ struct Train: ParsableCommand {
 extension Experiment {
     func trainer(_ model: Model, threads: Int?) throws -> Trainer {
         let trainer = try Trainer(
-            model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, seed: recipe.seed, threads: threads)
+            model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, passes: recipe.accumulate,
+            ema: recipe.ema, seed: recipe.seed, threads: threads)
         try trainer.check(training)
         return trainer
     }

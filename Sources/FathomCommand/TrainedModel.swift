@@ -52,13 +52,20 @@ extension SafeTensors {
     }
 
     static let modelPrefix = "model."
+    static let averagePrefix = "average."
     /// In a checkpoint, of the model with the smallest validation loss so far.
     static let bestPrefix = "best."
 
     var isCheckpoint: Bool { tensors.contains { $0.name.hasPrefix(Self.modelPrefix) } }
 
-    /// A checkpoint's parameters under the names they have in a model file; a model file as it is.
-    var asModel: SafeTensors { isCheckpoint ? model(prefix: Self.modelPrefix) : self }
+    /// A checkpoint's parameters under the names they have in a model file, averages in place of what they are taken of; a model file as it is.
+    var asModel: SafeTensors {
+        guard isCheckpoint else { return self }
+        var model = model(prefix: Self.modelPrefix)
+        let averages = Dictionary(self.model(prefix: Self.averagePrefix).tensors.map { ($0.name, $0) }) { first, _ in first }
+        model.tensors = model.tensors.map { averages[$0.name] ?? $0 }
+        return model
+    }
 
     /// One of a checkpoint's models as a model file.
     func model(prefix: String) -> SafeTensors {

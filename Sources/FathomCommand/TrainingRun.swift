@@ -135,14 +135,14 @@ final class TrainingRun {
             try writeAtomically(file.serialized(), to: URL(filePath: folder.best))
             savedBest = best.epoch
         }
-        try (model ?? trainer.model).write(to: URL(filePath: folder.model))
+        try (model ?? stepper.model).write(to: URL(filePath: folder.model))
         clock.saved()
     }
 
     /// With `patience` the best model is what the training was for; without, the last one.
     private func complete() throws -> Evaluation? {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
-        let model = try best ?? trainer.model
+        let model = try best ?? stepper.model
         let test = try experiment.test.map { try stepper.evaluate(model, $0) }
         try save(model)
         try end(.completed, test: test, reason: "no rows held out")

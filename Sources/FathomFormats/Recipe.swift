@@ -19,6 +19,8 @@ public struct Recipe: Sendable, Equatable {
     public var optimizer: Optimizer
     public var schedule: Schedule
     public var clip: Clipping
+    /// Decay of the weights' exponential moving average; nil: none is taken.
+    public var ema: Double?
     /// nil: each layer's fits the activation that follows it.
     public var initializer: Initializer?
     public var epochs: Int
@@ -27,6 +29,8 @@ public struct Recipe: Sendable, Equatable {
     /// Epochs without a better validation loss after which training stops; 0: it does not.
     public var patience: Int
     public var batch: Int
+    /// Passes that the rows of a step are divided into.
+    public var accumulate: Int
     public var recompute: Recompute
     public var seed: UInt64
     public var instruments: Instruments
@@ -53,11 +57,13 @@ public struct Recipe: Sendable, Equatable {
         optimizer = try read.notation(.optimizer, Optimizer.init) ?? .adamW(learningRate: 0.001)
         schedule = try read.notation(.schedule, Schedule.init) ?? .constant
         clip = try read.notation(.clip, Clipping.init) ?? .none
+        ema = try read.decay(.ema)
         initializer = settings[.initializer]?.text == Self.fitting ? nil : try read.notation(.initializer, Initializer.init)
         epochs = try read.wholeNumber(.epochs, 0...1_000_000_000) ?? 10
         steps = try read.wholeNumber(.steps, 0...1_000_000_000_000)
         patience = try read.wholeNumber(.patience, 0...1_000_000_000) ?? 0
         batch = try read.wholeNumber(.batch, 1...Int(Int32.max)) ?? 128
+        accumulate = try read.wholeNumber(.accumulate, 1...Int(Int32.max)) ?? 1
         recompute = try read.choice(.recompute) ?? .none
         seed = try read.wholeNumber(.seed, 0...UInt64.max) ?? 0
         instruments = try read.value(.instruments, Instruments.init) ?? .summary(every: 1)
@@ -79,9 +85,10 @@ public struct Recipe: Sendable, Equatable {
         entries.append((.shuffle, .boolean(shuffle)))
         if let loss { entries.append((.loss, .string(loss.description))) }
         entries += [(.optimizer, .string(optimizer.description)), (.schedule, .string(schedule.description)), (.clip, .string(clip.description))]
+        entries.append((.ema, ema.map(JSON.number) ?? 0))
         entries.append((.initializer, .string(initializer?.description ?? Self.fitting)))
         entries.append(steps.map { (.steps, .integer($0)) } ?? (.epochs, .integer(epochs)))
-        entries += [(.patience, .integer(patience)), (.batch, .integer(batch)), (.recompute, .string(recompute.rawValue)), (.seed, .unsigned(seed))]
+        entries += [(.patience, .integer(patience)), (.batch, .integer(batch)), (.accumulate, .integer(accumulate)), (.recompute, .string(recompute.rawValue)), (.seed, .unsigned(seed))]
         entries += [(.instruments, .string(instruments.description)), (.checkpoint, .string(checkpoint.description))]
         return entries
     }

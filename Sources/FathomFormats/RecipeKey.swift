@@ -3,9 +3,9 @@ import Fathom
 /// The keys of a recipe, each of them a flag of the same name: the one table behind the reader, the flags' help and the reference page.
 public enum RecipeKey: String, CaseIterable, Sendable {
     case network, data, target, test, validation, standardize, shuffle
-    case loss, optimizer, schedule, clip
+    case loss, optimizer, schedule, clip, ema
     case initializer = "init"
-    case epochs, steps, patience, batch, recompute, seed, threads, instruments, checkpoint, output
+    case epochs, steps, patience, batch, accumulate, recompute, seed, threads, instruments, checkpoint, output
 
     /// What the key says, in a few words.
     public var meaning: String {
@@ -21,11 +21,13 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .optimizer: "sgd(…), adam(…), adamw(…), rmsprop(…), lion(…)"
         case .schedule: "of the learning rate: constant, linear, cosine(warmup: steps), step(epochs: n, factor: f), one-cycle, warmup-stable-decay, plateau"
         case .clip: "of the gradient, in order: norm(1.0), value(0.5), adaptive(0.01) norm(1.0), …"
+        case .ema: "decay of a moving average of the weights, which is then the model: 0.999; 0 for none"
         case .initializer: "for layers that do not say: he, glorot, lecun, orthogonal, …"
         case .epochs: "times through the training rows"
         case .steps: "steps to take, in place of epochs; 0 writes the initial model"
         case .patience: "epochs without a better validation loss after which to stop, and take the best; 0 for no such stop"
         case .batch: "rows a step"
+        case .accumulate: "passes that a step's batch is run in, for less memory"
         case .recompute: "in the backward pass: none, or sqrt, for memory that grows with the root of the depth; changes no bit of the result"
         case .seed: "a whole number from 0 to 2^64 - 1"
         case .threads: "threads to use; changes no bit of the result"
@@ -49,11 +51,13 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .optimizer: "adamw(0.001, decay: 0.01)"
         case .schedule: "constant"
         case .clip: "none"
+        case .ema: "0"
         case .initializer: "fits the activation that follows"
         case .epochs: "10"
         case .steps: "as epochs say"
         case .patience: "0"
         case .batch: "128"
+        case .accumulate: "1"
         case .recompute: "none"
         case .seed: "0"
         case .threads: "the machine's cores"
@@ -100,6 +104,9 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         "initializer": .initializer, "initialization": .initializer, "weights": .initializer,
         "epoch": .epochs, "numepochs": .epochs, "nepochs": .epochs, "iterations": .steps, "maxsteps": .steps, "iters": .steps, "step": .steps,
         "earlystopping": .patience, "earlystop": .patience, "stoppatience": .patience,
+        "accumulation": .accumulate, "accumulationsteps": .accumulate, "gradaccum": .accumulate, "gradaccumsteps": .accumulate,
+        "gradientaccumulation": .accumulate, "gradientaccumulationsteps": .accumulate, "accumulategradbatches": .accumulate, "microbatches": .accumulate,
+        "emadecay": .ema, "averaging": .ema, "weightaveraging": .ema, "exponentialmovingaverage": .ema, "polyak": .ema, "swa": .ema,
         "remat": .recompute, "rematerialization": .recompute, "gradientcheckpointing": .recompute, "activationcheckpointing": .recompute,
         "checkpointactivations": .recompute,
         "randomseed": .seed, "randomstate": .seed, "manualseed": .seed, "cores": .threads, "jobs": .threads, "workers": .threads,

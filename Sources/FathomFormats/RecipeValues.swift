@@ -106,6 +106,17 @@ struct SettingsReader {
         }
     }
 
+    /// Above 0 and below 1, as float32 too; nil where it is 0.
+    func decay(_ key: RecipeKey) throws -> Double? {
+        let decay: Double? = try value(key) { text in
+            guard let decay = Double(text), decay == 0 || Float(decay) > 0 && Float(decay) < 1 else {
+                throw FathomError.invalid("must be a number above 0 and below 1, as in 0.999, or 0 for none, not '\(text)'")
+            }
+            return decay
+        }
+        return decay == 0 ? nil : decay
+    }
+
     func boolean(_ key: RecipeKey) throws -> Bool? {
         try value(key) { text in
             guard let value = Bool(text) else { throw FathomError.invalid("must be true or false, not '\(text)'") }

@@ -96,6 +96,8 @@ private let flagCases: [BadInput] = [
     usage("nothing to resume", "resume", says: "run"),
     usage("nothing to predict", "predict", "run", says: "--data"),
     usage("a schedule without epochs", "resume", "run", "--schedule", "constant", says: "--epochs"),
+    train("more passes than rows", "digits", "--batch", "8", "--accumulate", "9", says: "--accumulate", "8 rows", "9 passes"),
+    train("an average that never moves", "digits", "--ema", "1", says: "--ema", "below 1"),
     train("patience without anything to judge by", "digits", "--patience", "3", says: "--patience", "validation rows", "--validation 0.1"),
     train("patience below none", "digits", "--patience", "-1", says: "--patience", "'-1'"),
     train("epochs below none", "digits", "--epochs", "-3", says: "--epochs", "'-3'"),

@@ -65,7 +65,7 @@ struct CourseTests {
     @Test("killed at any moment and resumed, it is reduced and stopped where it would have been, and verified")
     func killed() throws {
         let workshop = try Workshop()
-        let flags = ["train"] + Self.restless + ["--epochs", "60", "--schedule", "plateau(factor: 0.7, patience: 2)", "--patience", "8", "--checkpoint", "every: 5"]
+        let flags = ["train"] + Self.restless + ["--epochs", "60", "--schedule", "plateau(factor: 0.7, patience: 2)", "--patience", "8", "--ema", "0.9", "--accumulate", "3", "--checkpoint", "every: 5"]
         let whole = try workshop.start(flags + ["--output", "whole"]).wait()
         #expect(whole.status == 0, "\(whole.errors)")
         var random = SystemRandomNumberGenerator()
@@ -81,6 +81,26 @@ struct CourseTests {
         try expectSameRun(workshop, "whole", "killed")
         let verified = try workshop.fathom("resume", "killed", "--verify")
         #expect(verified.status == 0 && verified.errors.contains("verified: "), "\(verified.errors)")
+    }
+
+    @Test("the average of the weights is what is validated, kept, tested and predicts")
+    func average() throws {
+        let workshop = try Workshop()
+        let flags = ["train"] + Self.restless + ["--epochs", "4"]
+        _ = try workshop.start(flags + ["--ema", "0.95", "--output", "run"]).wait()
+        _ = try workshop.start(flags + ["--output", "plain"]).wait()
+        // Averaging changes nothing of the training itself.
+        #expect(try Self.epochs(workshop, "run", "train_loss") == Self.epochs(workshop, "plain", "train_loss"))
+        #expect(try Self.epochs(workshop, "run", "validation_loss") != Self.epochs(workshop, "plain", "validation_loss"))
+        #expect(try Self.tensors(workshop, "run/model.safetensors") != Self.tensors(workshop, "plain/model.safetensors"))
+        let end = try #require(workshop.lines("run/history.jsonl").last)
+        for model in ["run", "run/checkpoint.safetensors"] {
+            let evaluation = try #require(Workshop.objects(workshop.fathom("evaluate", model, "--data", "digits", "--json").output).first)
+            let other = try #require(Workshop.objects(workshop.fathom("evaluate", "run/model.safetensors", "--data", "digits", "--json").output).first)
+            #expect(evaluation["loss"] as? Double == other["loss"] as? Double)
+        }
+        let evaluation = try #require(Workshop.objects(workshop.fathom("evaluate", "run", "--json").output).first)
+        #expect(evaluation["loss"] as? Double == end["test_loss"] as? Double)
     }
 
     @Test("a run that stopped early goes on with more patience as if it had always had it, and not with less")

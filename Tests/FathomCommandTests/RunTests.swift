@@ -43,14 +43,18 @@ struct RunTests {
         #expect(!same)
     }
 
-    @Test("what is made again rather than kept changes no bit of the result")
-    func memory() throws {
+    @Test("a batch in several passes, and signals made again rather than kept, change no bit of the result", arguments: [
+        ["--recompute", "sqrt"], ["--accumulate", "3"], ["--accumulate", "100"], ["--accumulate", "7", "--recompute", "sqrt"],
+    ])
+    func memory(_ changed: [String]) throws {
         let workshop = try Workshop()
         let flags = ["train"] + digits + ["--epochs", "2", "--network", "[linear(24) tanh] * 8 linear(outputs)"]
-        _ = try workshop.start(flags + ["--output", "kept"]).wait()
-        _ = try workshop.start(flags + ["--recompute", "sqrt", "--output", "again"]).wait()
+        _ = try workshop.start(flags + ["--output", "whole"]).wait()
+        let outcome = try workshop.start(flags + changed + ["--output", "changed"]).wait()
+        #expect(outcome.status == 0, "\(outcome.errors)")
         for name in ["model.safetensors", "checkpoint.safetensors"] {
-            #expect(try workshop.read("kept/\(name)") == workshop.read("again/\(name)"), "\(name)")
+            let same = try workshop.read("whole/\(name)") == workshop.read("changed/\(name)")
+            #expect(same, "\(name)")
         }
     }
 

@@ -14,7 +14,7 @@ struct RecipeTests {
         #expect(recipe.schedule == .constant && recipe.clip == .none && recipe.initializer == nil && recipe.loss == nil)
         #expect(recipe.epochs == 10 && recipe.steps == nil && recipe.batch == 128 && recipe.seed == 0 && recipe.shuffle)
         #expect(recipe.test == nil && recipe.validation == .none && recipe.standardize == nil && recipe.target == nil)
-        #expect(recipe.patience == 0 && recipe.recompute == .none && recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
+        #expect(recipe.patience == 0 && recipe.ema == nil && recipe.accumulate == 1 && recipe.recompute == .none && recipe.instruments == .summary(every: 1) && recipe.checkpoint == .minutes(5))
     }
 
     static let full = """
@@ -34,6 +34,8 @@ struct RecipeTests {
         epochs: 12
         patience: 3
         batch: 17
+        ema: 0.999
+        accumulate: 4
         recompute: sqrt
         seed: 18446744073709551615
         instruments: full(every: 10)
@@ -51,12 +53,12 @@ struct RecipeTests {
         #expect(recipe.optimizer == .sgd(learningRate: 0.1, momentum: 0.9, nesterov: true))
         #expect(recipe.schedule == .cosine(warmup: 200) && recipe.clip == .norm(1))
         #expect(recipe.initializer?.description == "gaussian(1.33, bias: 0.22)")
-        #expect(recipe.epochs == 12 && recipe.patience == 3 && recipe.batch == 17 && recipe.recompute == .sqrt && recipe.seed == .max)
+        #expect(recipe.epochs == 12 && recipe.patience == 3 && recipe.batch == 17 && recipe.ema == 0.999 && recipe.accumulate == 4 && recipe.recompute == .sqrt && recipe.seed == .max)
         #expect(recipe.instruments == .full(every: 10) && recipe.checkpoint == .every(steps: 100))
     }
 
     @Test("what is written reads back to an equal recipe", arguments: [
-        full, "data: digits", "data: digits\nsteps: 0\ntest: own", "data: '  odd: name # not a comment'\ntarget: '123'", "data: \"é\\t'quoted'\"\ntarget: null.csv",
+        full, "data: digits", "data: digits\nsteps: 0\ntest: own\nema: 0\npatience: 0", "data: '  odd: name # not a comment'\ntarget: '123'", "data: \"é\\t'quoted'\"\ntarget: null.csv",
         "{data: digits, batch: 3, checkpoint: {minutes: 0.5}}", "data: spirals(2000, seed: 1)\ninit: fitting",
     ])
     func roundTrip(_ text: String) throws {
@@ -94,6 +96,12 @@ struct RecipeTests {
         ("data: digits\nbatch: [1, 2]", ["r.yaml:2: batch"]),
         ("data: digits\nbatch:", ["r.yaml:2: batch has no value"]),
         ("data: digits\npatience: -1", ["r.yaml:2: patience", "whole number from 0"]),
+        ("data: digits\nema: 1", ["r.yaml:2: ema", "below 1", "'1'"]),
+        ("data: digits\nema: 0.999999999", ["r.yaml:2: ema", "below 1"]),
+        ("data: digits\nema: 1e-60", ["r.yaml:2: ema", "above 0"]),
+        ("data: digits\nema: often", ["r.yaml:2: ema", "'often'"]),
+        ("data: digits\naccumulate: 0", ["r.yaml:2: accumulate", "whole number from 1"]),
+        ("data: digits\ngradient_accumulation_steps: 4", ["r.yaml:2", "did you mean 'accumulate'?"]),
         ("data: digits\nrecompute: all", ["r.yaml:2: recompute", "none, sqrt"]),
         ("data: digits\nearly_stopping: 5", ["r.yaml:2", "did you mean 'patience'?"]),
         ("data: digits\nepochs: -1", ["r.yaml:2: epochs", "whole number from 0"]),
