@@ -73,6 +73,7 @@ extension Initializer {
         case .identity(let gain): return (.identity(gain: gain), biases)
         case .zeros: return (.zeros, biases)
         case .critical(let bias): return try Self.criticalDraws(bias: bias, context)
+        case .lsuv: return (.orthogonal(gain: 1), .zeros)
         case .fixup: return (try Self.fixupDraw(context), .zeros)
         case .torch:
             let bound = 1 / Double(context.hidden ?? context.fanIn).squareRoot()
