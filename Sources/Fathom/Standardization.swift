@@ -47,9 +47,11 @@ public struct Standardization: Sendable, Hashable, Codable {
     }
 
     /// The same for target values, a column at a time; nil where the targets are classes or absent.
-    public static func measuredTargets(_ samples: Samples) throws(FathomError) -> Standardization? {
+    ///
+    /// - Parameter steps: time steps of a row of targets; a column is then measured over all of them.
+    public static func measuredTargets(_ samples: Samples, steps: Int = 1) throws(FathomError) -> Standardization? {
         guard case .values(let values, let width) = samples.targets, samples.count > 0 else { return nil }
-        return try measured(values, width: width, .columns)
+        return try measured(values, width: width / steps, .columns)
     }
 
     /// n·Σx² − (Σx)² is exact in 128 bits, so bytes need neither a second pass nor a shift. 16,384 rows of squares fit 32 bits, which

@@ -33,16 +33,16 @@ struct Experiment {
         let mode = recipe.standardize ?? dataset.kind.standardization
         notes += Self.sequenceNotes(dataset, recipe)
         let isRegression = !loss.isClassification
+        // What is no whole number of steps is refused by the trainer, in its words.
+        let steps = if case .values(_, let width) = training.targets, let steps = recipe.network.outputSteps, width.isMultiple(of: steps) { steps } else { 1 }
         details = Model.Details(
             loss: loss, inputStandardization: try Standardization.measured(training, mode),
-            targetStandardization: isRegression ? try Standardization.measuredTargets(training) : nil,
+            targetStandardization: isRegression ? try Standardization.measuredTargets(training, steps: steps) : nil,
             classes: dataset.classes, columns: dataset.columns, target: dataset.target)
         outputs = switch training.targets {
         case .none: throw FathomError.invalid("\(recipe.data) has no targets to train on")
         case .classes, .stepClasses: dataset.classes?.count ?? 0
-        case .values(_, let width):
-            // What is no whole number of steps is refused by the trainer, in its words.
-            if let steps = recipe.network.outputSteps, width.isMultiple(of: steps) { width / steps } else { width }
+        case .values(_, let width): width / steps
         }
 
         let rows = min(recipe.batch, training.count)
