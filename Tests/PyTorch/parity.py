@@ -9,7 +9,7 @@ workloads    The workloads of Tests/workloads, every batch clipped to a norm of 
 
 Two programs part, whatever their care, where the dynamics multiply what rounding leaves: with relu when a unit meets its first input within rounding of
 the kink (on one side of it the gradient is zero, and adam makes a full step of whatever is on the other). Where a workload's losses
-differ by more, PyTorch is held against itself: in float64, and with its weights scaled by 1 ± 1e-7. Up to each step Fathom may
+differ by more, PyTorch is held against itself: in float64, and with its weights scaled by 1 ± 1e-7 … 4e-7. Up to each step Fathom may
 differ from PyTorch by CHAOS times as much as PyTorch from itself. The networks for optimizers are smooth.
 
 Needs torch, safetensors and numpy, and the images as Debian's dataset-fashion-mnist has them. Exits 77, with one sentence, where one is missing.
@@ -36,6 +36,8 @@ except ImportError as error:
     absent(f"{sys.executable} has no {error.name}; FATHOM_PYTHON may name a Python that has torch, safetensors and numpy")
 
 CHAOS = 3
+# Another precision; weights moved by one unit in the last place or a few.
+VARIANTS = [dict(dtype=torch.float64)] + [dict(nudge=sign * k * 1e-7) for k in range(1, 5) for sign in (1, -1)]
 RELU, TANH = "[linear(512) relu] * 2 linear(10)", "[linear(512) tanh] * 2 linear(10)"
 # Every activation once, and a layer without bias.
 ACTIVATIONS = (
@@ -144,10 +146,14 @@ def compare_losses(program, data, network, optimizer, steps, batch=128, clip=1.0
     what = f"{name or network}, {optimizer}, {loss}: {steps} losses ({ours[0]:.3f} … {ours[-1]:.3f}), {clipped} of them clipped to {clip}: "
     what += f"relative difference up to {max(apart):.1e}"
     if not passed and name:
-        own = [max(step) for step in zip(*(differences(trace(**v), theirs) for v in (dict(dtype=torch.float64), dict(nudge=1e-7), dict(nudge=-1e-7))))]
-        passed = all(a <= max(tolerance, CHAOS * b) for a, b in zip(apart, accumulate(own, max), strict=True))
-        early = next(i for i, a in enumerate(apart) if a > tolerance)
-        what += f", above {tolerance:.0e} from step {early + 1} on; PyTorch from itself up to {max(own):.1e}"
+        own = [0] * steps  # the largest difference of PyTorch from itself up to each step
+        for variant in VARIANTS:
+            own = list(accumulate(map(max, own, differences(trace(**variant), theirs)), max))
+            passed = all(a <= max(tolerance, CHAOS * b) for a, b in zip(apart, own, strict=True))
+            if passed:
+                break
+        early = next(step for step, a in enumerate(apart, 1) if a > tolerance)
+        what += f", above {tolerance:.0e} from step {early} on; PyTorch from itself up to {max(own):.1e}"
     return report(passed and (clipped > 0 or math.isinf(clip)), what)
 
 
