@@ -1,11 +1,3 @@
-/// How a model did on samples whose targets are known.
-public struct Evaluation: Sendable, Hashable {
-    /// Mean over samples (and outputs), in the targets' own units.
-    public let loss: Double
-    /// Share of samples whose class was right; nil where targets are numbers.
-    public let accuracy: Double?
-}
-
 extension Model {
     /// Rows that a prediction or evaluation takes through the network at a time. It changes no prediction, and no sum: row losses are added in order.
     private static let batch = 512
@@ -51,29 +43,6 @@ extension Model {
         return classes
     }
 
-    /// Loss and accuracy on samples with targets.
-    ///
-    /// - Throws: `FathomError.invalid` where widths disagree, there are no samples, or the targets are not what the loss takes.
-    public func evaluate(_ samples: Samples, loss: Loss, threads: Int? = nil) throws -> Evaluation {
-        guard samples.count > 0 else { throw FathomError.invalid("there are no samples to evaluate") }
-        try samples.checkTargets(for: loss, outputs: outputs, steps: outputSteps)
-        var sum = 0.0, right = 0
-        try forEachBatch(of: samples, purpose: .evaluation, loss: loss, threads: threads) { plan, rows in
-            for r in 0..<rows.count {
-                sum += plan.rowLoss[r]
-                switch samples.targets {
-                case .classes(let classes): right += classes[rows.lowerBound + r] == plan.predictedClasses[r] ? 1 : 0
-                case .values where loss == .binaryCrossEntropy:
-                    let target = plan.targets.values!
-                    right += (0..<outputs).allSatisfy { (plan.output[r, $0] > 0) == (target[r, $0] > 0.5) } ? 1 : 0
-                case .values, .none: break
-                }
-            }
-        }
-        return Evaluation(
-            loss: sum / loss.divisor(rows: samples.count, columns: outputs), accuracy: loss.isClassification ? Double(right) / Double(samples.count) : nil)
-    }
-
     private func outputs(
         of samples: Samples, purpose: Plan.Blueprint.Purpose, threads: Int?, scale: UnsafePointer<Float>?, offset: UnsafePointer<Float>?
     ) throws -> [Float] {
@@ -87,7 +56,7 @@ extension Model {
         }
     }
 
-    private func forEachBatch(
+    func forEachBatch(
         of samples: Samples, purpose: Plan.Blueprint.Purpose, loss: Loss?, threads: Int?, _ body: (Plan, Range<Int>) throws -> Void
     ) throws {
         guard samples.columns == inputs else {

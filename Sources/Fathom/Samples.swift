@@ -16,6 +16,8 @@ public struct Samples: Sendable, Equatable {
         case none
         /// One class number a row, from 0.
         case classes([Int32])
+        /// One class number for each of a row's time steps, from 0: [count × steps].
+        case stepClasses([Int32], steps: Int)
         /// `width` numbers a row.
         case values([Float], width: Int)
     }
@@ -41,6 +43,15 @@ public struct Samples: Sendable, Equatable {
             guard classes.count == rows else { throw .invalid("there are \(rows) rows, but \(classes.count) classes") }
             if let row = classes.firstIndex(where: { $0 < 0 }) {
                 throw .invalid("the class of row \(row + 1) is \(classes[row]); classes count from 0")
+            }
+        case .stepClasses(let classes, let steps):
+            guard steps > 0 else { throw .invalid("targets need at least one step a row") }
+            let (expected, overflow) = rows.multipliedReportingOverflow(by: steps)
+            guard !overflow, classes.count == expected else {
+                throw .invalid("there are \(rows) rows, but \(classes.count) classes for \(steps) steps a row")
+            }
+            if let place = classes.firstIndex(where: { $0 < 0 }) {
+                throw .invalid("the class of row \(place / steps + 1) at step \(place % steps + 1) is \(classes[place]); classes count from 0")
             }
         case .values(let values, let width):
             guard width > 0 else { throw .invalid("targets need at least one value a row") }
@@ -68,6 +79,7 @@ public struct Samples: Sendable, Equatable {
         let targets: Targets = switch self.targets {
         case .none: .none
         case .classes(let classes): .classes(classes.selecting(rows, width: 1))
+        case .stepClasses(let classes, let steps): .stepClasses(classes.selecting(rows, width: steps), steps: steps)
         case .values(let values, let width): .values(values.selecting(rows, width: width), width: width)
         }
         return Samples(unchecked: columns, features, targets)

@@ -120,19 +120,21 @@ public final class Trainer {
         }
     }
 
-    /// One step on raw rows with values as targets: row-major, `inputs` and `outputs` to a sample.
+    /// One step on raw rows with values as targets: row-major, `inputs` and `outputs` to a sample, or `outputs` to each of its steps in order where the
+    /// network's output is every step.
     ///
     /// - Throws: `FathomError.invalid` where the numbers do not fit, `FathomError.notFinite` where loss or gradient is not finite: the parameters then
     ///   stay as they were, and so does `stepsTaken`.
     @discardableResult
     public func step(inputs: [Float], targets: [Float]) throws -> Step {
-        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .values(targets, width: start.outputs)))
+        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .values(targets, width: start.outputs * (start.outputSteps ?? 1))))
     }
 
-    /// One step on raw rows with classes as targets, from 0 below the network's outputs.
+    /// One step on raw rows with classes as targets, from 0 below the network's outputs: one to a sample, or to each of its steps in order.
     @discardableResult
     public func step(inputs: [Float], classes: [Int32]) throws -> Step {
-        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .classes(classes)))
+        let targets = start.outputSteps.map { Samples.Targets.stepClasses(classes, steps: $0) } ?? .classes(classes)
+        return try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: targets))
     }
 
     private func step(on samples: Samples) throws -> Step {

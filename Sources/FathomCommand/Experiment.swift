@@ -30,7 +30,8 @@ struct Experiment {
         validation = try split.validation.map(prepare)
         test = try split.test.map(prepare)
 
-        let mode = recipe.standardize ?? (dataset.kind == .images ? .global : .columns)
+        let mode = recipe.standardize ?? dataset.kind.standardization
+        notes += Self.sequenceNotes(dataset, recipe)
         let isRegression = !loss.isClassification
         details = Model.Details(
             loss: loss, inputStandardization: try Standardization.measured(training, mode),
@@ -38,8 +39,10 @@ struct Experiment {
             classes: dataset.classes, columns: dataset.columns, target: dataset.target)
         outputs = switch training.targets {
         case .none: throw FathomError.invalid("\(recipe.data) has no targets to train on")
-        case .classes: dataset.classes?.count ?? 0
-        case .values(_, let width): width
+        case .classes, .stepClasses: dataset.classes?.count ?? 0
+        case .values(_, let width):
+            // What is no whole number of steps is refused by the trainer, in its words.
+            if let steps = recipe.network.outputSteps, width.isMultiple(of: steps) { width / steps } else { width }
         }
 
         let rows = min(recipe.batch, training.count)
@@ -71,7 +74,7 @@ struct Experiment {
         switch (samples.targets, asked) {
         case (.none, _):
             throw FathomError.invalid("the data have no targets to train on")
-        case (.classes, nil):
+        case (.classes, nil), (.stepClasses, nil):
             notes.append("loss: cross-entropy, since the targets are \(classes?.count ?? 0) classes (change it with --loss)")
             return .crossEntropy
         case (.values, nil):
@@ -82,7 +85,10 @@ struct Experiment {
                 throw FathomError.invalid("\(subject): binary-cross-entropy tells two classes apart, and there are \(classes?.count ?? 0); cross-entropy takes any number")
             }
             return .binaryCrossEntropy
-        case (.classes(let targets), .crossEntropy(_, let weights)?):
+        case (.stepClasses(_, let steps), .binaryCrossEntropy?):
+            throw FathomError.invalid(
+                "\(subject): binary-cross-entropy takes one class a row, and these are one for each of \(steps) steps; cross-entropy takes those")
+        case (.classes(let targets), .crossEntropy(_, let weights)?), (.stepClasses(let targets, _), .crossEntropy(_, let weights)?):
             do throws(FathomError) {
                 let names = classes ?? [], loss = try (asked ?? .crossEntropy).resolved(targets: targets, classes: names)
                 if weights == .balanced, case .crossEntropy(_, .classes(let numbers)?) = loss {
@@ -93,7 +99,7 @@ struct Experiment {
             } catch {
                 throw FathomError.invalid("\(subject): \(error)")
             }
-        case (.classes, let asked?):
+        case (.classes, let asked?), (.stepClasses, let asked?):
             throw FathomError.invalid("\(subject): \(asked) needs numbers as targets, and these are \(classes?.count ?? 0) classes; cross-entropy takes classes")
         case (.values, .crossEntropy?):
             throw FathomError.invalid("\(subject): cross-entropy needs classes as targets, and these are numbers; mse takes numbers")
@@ -104,6 +110,15 @@ struct Experiment {
             return .binaryCrossEntropy
         case (.values, let asked?): return asked
         }
+    }
+
+    /// What there is to know of a set of sequences.
+    private static func sequenceNotes(_ dataset: Dataset, _ recipe: Recipe) -> [String] {
+        guard let steps = dataset.steps else { return [] }
+        let features = dataset.training.columns / steps
+        let reading = "a row is \(steps) steps of \(features) features; a network that begins with sequence(\(steps)) reads it step by step"
+        let scale = "standardize: none, since the features are from 0 to 1 as they are (change it with --standardize)"
+        return (recipe.network.inputSteps == steps ? [] : [reading]) + (recipe.standardize == nil ? [scale] : [])
     }
 
     /// What the model is trained for.

@@ -13,7 +13,7 @@ struct Predict: ParsableCommand {
             Columns are found by their names in the header, in any order; the target's may be there or not. Standardization is the model's own.
 
             Out comes a CSV with a header: for classes 'prediction' and a 'probability_…' for each class, for numbers 'prediction', or \
-            'prediction_1', 'prediction_2', … where there are several.
+            'prediction_1', 'prediction_2', … where there are several. Where each step of a sequence has its answer, a line for each, with its 'row' and 'step'.
             """)
 
     @Argument(help: "A run folder, or a model file.") var model: String
@@ -42,12 +42,12 @@ struct Predict: ParsableCommand {
         let probabilities = try model.probabilities(samples, threads: threads)
         let predicted = try model.predictClasses(samples, threads: threads)
         let logits = logits ? try model.predict(samples, threads: threads) : nil
-        var header = ["prediction"] + names.map { "probability_\($0)" }
+        var header = places(model) + ["prediction"] + names.map { "probability_\($0)" }
         if logits != nil { header += model.outputs == 1 ? ["logit"] : names.map { "logit_\($0)" } }
         var table = header.map(csvField).joined(separator: ",") + "\n"
         let fields = names.map(csvField)
-        for row in 0..<samples.count {
-            table += fields[predicted[row]]
+        for row in predicted.indices {
+            table += place(of: row, model) + fields[predicted[row]]
             for probability in probabilities[row * model.outputs..<(row + 1) * model.outputs] {
                 // One output tells two classes apart: it is the second's.
                 if model.outputs == 1 && names.count == 2 { table += ",\(1 - probability)" }
@@ -63,11 +63,19 @@ struct Predict: ParsableCommand {
         let isBinary = model.details.loss == .binaryCrossEntropy
         let values = try isBinary ? model.probabilities(samples, threads: threads) : model.predict(samples, threads: threads)
         let width = model.outputs
-        var table = (width == 1 ? "prediction" : (1...width).map { "prediction_\($0)" }.joined(separator: ",")) + "\n"
-        for row in 0..<samples.count {
-            table += values[row * width..<(row + 1) * width].map(\.description).joined(separator: ",") + "\n"
+        let header = places(model) + (width == 1 ? ["prediction"] : (1...width).map { "prediction_\($0)" })
+        var table = header.joined(separator: ",") + "\n"
+        for row in 0..<values.count / width {
+            table += place(of: row, model) + values[row * width..<(row + 1) * width].map(\.description).joined(separator: ",") + "\n"
         }
         return table
+    }
+
+    /// The columns that say where an answer belongs, both from 1; none where each row has one.
+    private static func places(_ model: Model) -> [String] { model.outputSteps == nil ? [] : ["row", "step"] }
+
+    private static func place(of answer: Int, _ model: Model) -> String {
+        model.outputSteps.map { "\(answer / $0 + 1),\(answer % $0 + 1)," } ?? ""
     }
 
     /// A new file, or all of an old one, at once; what is no file, such as a pipe or /dev/null, is written to and not replaced.

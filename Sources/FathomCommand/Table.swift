@@ -5,12 +5,16 @@ struct Table {
     /// Columns that are set to the right, as numbers are.
     var right: Set<Int> = []
 
+    /// Columns of the terminal that it takes.
+    var width: Int { widths.reduce(0, +) + 2 * (header.count - 1) }
+
+    private var widths: [Int] { header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 } }
+
     /// - Parameter width: of the terminal. Columns that do not fit go to the rows below: a row then takes a line for each of its cells.
     ///   nil: as wide as it gets.
     func text(width: Int?) -> String {
-        let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
-        let total = widths.reduce(0, +) + 2 * (header.count - 1)
-        guard let width, total > width else {
+        let widths = widths
+        guard let width, self.width > width else {
             return ([header] + rows).map { row in
                 row.enumerated().map { column, cell in
                     let space = String(repeating: " ", count: widths[column] - cell.count)

@@ -58,7 +58,8 @@ extension Experiment {
 
     /// What is about to be trained, a line each.
     func introduction(_ model: Model) throws -> [String] {
-        let targets = details.classes.map { "\($0.count) classes" } ?? (outputs == 1 ? "a number" : "\(outputs) numbers")
+        let each = if case .stepClasses(_, let steps) = training.targets { " at each of \(steps) steps" } else { "" }
+        let targets = details.classes.map { "\($0.count) classes" + each } ?? (outputs == 1 ? "a number" : "\(outputs) numbers")
         let rows = ["\(training.count) training"] + (validation.map { ["\($0.count) validation"] } ?? []) + (test.map { ["\($0.count) test"] } ?? [])
         return [
             "data: \(recipe.data): \(rows.joined(separator: ", ")) rows of \(training.columns) columns, \(targets)",

@@ -5,11 +5,24 @@ public struct Dataset: Sendable {
     public enum Kind: String, Sendable {
         case images
         case table
+        /// Rows that are sequences of numbers from 0 to 1.
+        case sequences
+
+        /// How its features are standardized where nobody says.
+        public var standardization: Standardization.Mode {
+            switch self {
+            case .images: .global
+            case .table: .columns
+            case .sequences: .none
+            }
+        }
     }
 
     /// "digits", or the file's name without its extension: names the run folder.
     public var name: String
     public var kind: Kind
+    /// Time steps of a row, where it is known to be a sequence.
+    public var steps: Int?
     public var training: Samples
     /// The set's own test split.
     public var test: Samples?
@@ -17,7 +30,7 @@ public struct Dataset: Sendable {
     public var classes: [String]?
     /// The features' names, where the data have them.
     public var columns: [String]?
-    /// The label column's name, or its position from 1 in a CSV without a header; nil where there are no columns to choose from.
+    /// The label column's name, or its position from 1 in a CSV without a header; what a generated set's targets are called; else nil.
     public var target: String?
     /// Choices worth printing, each with the way to change it.
     public var notes: [String] = []
@@ -33,10 +46,11 @@ public struct Dataset: Sendable {
     /// - Throws: `FathomError`, naming file and line where they apply.
     public init(_ argument: String, target: String? = nil, classification: Bool? = nil) throws(FathomError) {
         let source = try Source(argument)
-        if let target, !source.isCSV {
+        let (training, test) = try source.read(.training(target: target))
+        // A resolved recipe names the target that a generated set has.
+        if let target, !source.isCSV, target != training.target {
             throw .invalid("--target \(target) chooses a column of a CSV; \(argument) has no columns to choose from")
         }
-        let (training, test) = try source.read(.training(target: target))
         guard let labels = training.labels else { throw .invalid("\(argument) has no labels; training needs them") }
         guard test == nil || test!.columns == training.columns else {
             throw .invalid("\(argument): training rows have \(training.columns) features, test rows \(test!.columns)")
@@ -54,6 +68,7 @@ public struct Dataset: Sendable {
         self.classes = classes
         name = source.name
         kind = training.kind
+        steps = training.steps
         columns = training.names
         self.target = training.target
         notes = training.notes + (note.map { [$0] } ?? [])
@@ -66,5 +81,7 @@ public struct Dataset: Sendable {
         ("spirals(1000, classes: 3, noise: 0.05, seed: 0)", "points on interleaved spirals: a class each, two features"),
         ("teacher(1000, inputs: 8, outputs: 1, noise: 0, seed: 0)", "what a fixed random network answers to normal inputs: a regression"),
         ("parity(1000, bits: 8, seed: 0)", "whether the number of set bits is odd: two classes"),
+        ("adding(100, rows: 10000, seed: 0)", "sequences of 100 numbers, two of them marked, whose sum is the target: a regression"),
+        ("copy(30, rows: 10000, seed: 0)", "ten symbols to repeat after 30 steps: one of nine classes at each of 50 steps"),
     ]
 }

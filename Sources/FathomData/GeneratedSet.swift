@@ -7,8 +7,10 @@ enum GeneratedSet: Hashable {
     case spirals(rows: Int, classes: Int, noise: Double, seed: UInt64)
     case teacher(rows: Int, inputs: Int, outputs: Int, noise: Double, seed: UInt64)
     case parity(rows: Int, bits: Int, seed: UInt64)
+    case adding(steps: Int, rows: Int, seed: UInt64)
+    case copy(lag: Int, rows: Int, seed: UInt64)
 
-    static let names = ["spirals", "teacher", "parity"]
+    static let names = ["spirals", "teacher", "parity", "adding", "copy"]
 
     /// - Throws: `FathomError.notation`, naming the column and what would be right.
     init(_ notation: String) throws(FathomError) {
@@ -32,6 +34,16 @@ enum GeneratedSet: Hashable {
             self = .parity(
                 rows: try arguments.integer("rows", 1 ... most, default: 1000), bits: try arguments.integer("bits", 1 ... 1_000_000, default: 8),
                 seed: UInt64(try arguments.integer("seed", seeds, default: 0)))
+        case "adding":
+            let arguments = try Arguments(term, ["steps"], labels: ["rows", "seed"], example: "adding(200, rows: 10000, seed: 1)")
+            self = .adding(
+                steps: try arguments.integer("steps", 2 ... 1_000_000, default: 100), rows: try arguments.integer("rows", 1 ... most, default: 10_000),
+                seed: UInt64(try arguments.integer("seed", seeds, default: 0)))
+        case "copy":
+            let arguments = try Arguments(term, ["lag"], labels: ["rows", "seed"], example: "copy(30, rows: 10000, seed: 1)")
+            self = .copy(
+                lag: try arguments.integer("lag", 1 ... 1_000_000, default: 30), rows: try arguments.integer("rows", 1 ... most, default: 10_000),
+                seed: UInt64(try arguments.integer("seed", seeds, default: 0)))
         case let name: throw Vocabulary(kind: "data set", names: Source.names).unknown(name, at: term.position)
         }
     }
@@ -41,6 +53,8 @@ enum GeneratedSet: Hashable {
         case .spirals: "spirals"
         case .teacher: "teacher"
         case .parity: "parity"
+        case .adding: "adding"
+        case .copy: "copy"
         }
     }
 
@@ -57,6 +71,12 @@ enum GeneratedSet: Hashable {
         case .parity(let rows, let bits, let seed):
             try checkSize(rows, bits + MemoryLayout<Double>.size)
             return drawParity(rows, bits, seed)
+        case .adding(let steps, let rows, let seed):
+            try checkSize(rows, 2 * steps * MemoryLayout<Float>.size + MemoryLayout<Double>.size)
+            return drawAdding(steps, rows, seed)
+        case .copy(let lag, let rows, let seed):
+            try checkSize(rows, (lag + 2 * copySymbols) * (copyFeatures + MemoryLayout<Double>.size))
+            return drawCopy(lag, rows, seed)
         }
     }
 
@@ -69,8 +89,8 @@ enum GeneratedSet: Hashable {
 }
 
 /// Streams of `CounterRandom`, above those of the splits.
-private enum Stream {
-    static let spirals: UInt64 = 16, teacherWeights: UInt64 = 17, teacherRows: UInt64 = 18, parity: UInt64 = 19
+enum Stream {
+    static let spirals: UInt64 = 16, teacherWeights: UInt64 = 17, teacherRows: UInt64 = 18, parity: UInt64 = 19, adding: UInt64 = 20, copy: UInt64 = 21
 }
 
 private let hiddenWidth = 32

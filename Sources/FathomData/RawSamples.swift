@@ -6,6 +6,8 @@ struct RawSamples {
     var features: Samples.Features
     var labels: Labels?
     var kind: Dataset.Kind
+    /// Time steps of a row, where that is known.
+    var steps: Int? = nil
     /// The features' names, where the file gives them.
     var names: [String]? = nil
     /// The label column's name; its position from 1 in a CSV without a header.
@@ -66,21 +68,20 @@ extension Labels {
             let classes = Set(texts).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             return (.classes(Labels.indices(of: texts, in: classes)), classes,
                     "\(name) is the target: text, so its \(classes.count) labels are the classes, in sorted order")
-        case .numbers(let numbers, 1) where classNames != nil && classification != false && numbers.allSatisfy { name(of: $0) != nil }:
-            return (.classes(numbers.map { Int32($0) }), classNames, nil)
+        case .numbers(let numbers, let width) where classNames != nil && classification != false && numbers.allSatisfy { name(of: $0) != nil }:
+            return (Self.classes(numbers.map { Int32($0) }, width), classNames, nil)
         case .numbers(let numbers, let width):
-            let odd = width == 1 ? numbers.firstIndex { !isClassNumber($0) } : 0
-            if classification ?? (areClasses && odd == nil) {
-                guard width == 1 else { throw .invalid("\(name) has \(width) numbers a row; a classification loss needs one class a row") }
+            let odd = numbers.firstIndex { !isClassNumber($0) }, each = width == 1 ? "" : ", one for each step of a sequence"
+            if classification ?? (areClasses && width == 1 && odd == nil) {
                 if let odd {
-                    throw .invalid("\(place(odd)): \(name) is \(decimal(numbers[odd])), not an integer, and this loss makes the labels classes; "
+                    throw .invalid("\(place(odd / width)): \(name) is \(decimal(numbers[odd])), not an integer, and this loss makes the labels classes; "
                         + "--loss mse takes them as numbers")
                 }
                 let distinct = Set(numbers).sorted()
-                return (.classes(Labels.indices(of: numbers, in: distinct)), distinct.map(decimal),
-                        areClasses ? nil : "\(name) is the target: its \(distinct.count) integers are the classes; --loss mse takes them as numbers")
+                return (Self.classes(Labels.indices(of: numbers, in: distinct), width), distinct.map(decimal), areClasses && width == 1
+                        ? nil : "\(name) is the target: its \(distinct.count) integers are the classes\(each); --loss mse takes them as numbers")
             }
-            let note = odd == nil ? "; --loss cross-entropy makes its integers classes" : ""
+            let note = odd == nil ? "; --loss cross-entropy makes its integers classes\(each)" : ""
             return (.values(numbers.map { Float($0) }, width: width), nil,
                     "\(name) is the target: numbers, so this is a regression\(note)")
         }
@@ -97,23 +98,25 @@ extension Labels {
                 throw .invalid("\(place(row)): \(name) is '\(shortened(texts[row]))', not a number")
             }
         }
-        let texts: [String]
-        switch values {
-        case .text(let labels): texts = labels
-        case .numbers(let numbers, let width):
-            guard width == 1 else { throw .invalid("\(name) has \(width) numbers a row; the model has one class a row") }
-            texts = numbers.map { name(of: $0) ?? decimal($0) }
+        let (texts, width) = switch values {
+        case .text(let labels): (labels, 1)
+        case .numbers(let numbers, let width): (numbers.map { name(of: $0) ?? decimal($0) }, width)
         }
         let known = Dictionary(classes.enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: { first, _ in first })
         var result: [Int32] = []
         result.reserveCapacity(texts.count)
         for (row, text) in texts.enumerated() {
             guard let index = known[text] ?? Double(text).flatMap({ known[decimal($0)] }) else {
-                throw .invalid("\(place(row)): label '\(shortened(text))' is not a class of the model; its classes are \(listed(classes))")
+                throw .invalid("\(place(row / width)): label '\(shortened(text))' is not a class of the model; its classes are \(listed(classes))")
             }
             result.append(index)
         }
-        return .classes(result)
+        return Self.classes(result, width)
+    }
+
+    /// One class a row, or one for each of a row's steps.
+    private static func classes(_ classes: [Int32], _ width: Int) -> Samples.Targets {
+        width == 1 ? .classes(classes) : .stepClasses(classes, steps: width)
     }
 
     private func name(of number: Double) -> String? {
@@ -150,6 +153,8 @@ extension Samples.Targets {
         switch self {
         case .none: (.none, .none)
         case .classes(let classes): (.classes(Array(classes[..<count])), .classes(Array(classes[count...])))
+        case .stepClasses(let classes, let steps):
+            (.stepClasses(Array(classes[..<(count * steps)]), steps: steps), .stepClasses(Array(classes[(count * steps)...]), steps: steps))
         case .values(let values, let width):
             (.values(Array(values[..<(count * width)]), width: width), .values(Array(values[(count * width)...]), width: width))
         }

@@ -50,23 +50,28 @@ public enum Event {
         outcome: Outcome
     ) -> JSON {
         let bestMembers = best.map { [JSON.Member("best_epoch", .integer($0.epoch)), .init("best_validation_loss", .number($0.validationLoss))] } ?? []
-        let clipping: [JSON.Member] = clipRate.map { [.init("clip_rate", .number($0))] } ?? [.init("clip_rate", nil), .init("clip_rate_reason", "no clipping")]
-        return .object([.init("event", "end")] + scores(test, "test", reason: reason) + bestMembers + clipping + [
+        let clipping = JSON.members("clip_rate", clipRate, reason: "no clipping")
+        return .object([.init("event", "end")] + scores(test, "test", reason: reason) + metrics(test, "test") + bestMembers + clipping + [
             .init("training_seconds", .number(trainingSeconds)), .init("seconds", .number(seconds)), .init("outcome", .string(outcome.rawValue)),
         ])
     }
 
     /// Loss and accuracy; what there is none of is null, with the reason beside it.
     private static func scores(_ evaluation: Evaluation?, _ name: String, reason: String = "no rows held out") -> [JSON.Member] {
-        guard let evaluation else {
-            return ["loss", "accuracy"].flatMap { [.init("\(name)_\($0)", nil), .init("\(name)_\($0)_reason", .string(reason))] }
-        }
-        let loss = JSON.Member("\(name)_loss", .number(evaluation.loss))
-        guard let accuracy = evaluation.accuracy else {
-            return [loss, .init("\(name)_accuracy", nil), .init("\(name)_accuracy_reason", "the targets are numbers")]
-        }
-        return [loss, .init("\(name)_accuracy", .number(accuracy))]
+        JSON.members("\(name)_loss", evaluation?.loss, reason: reason)
+            + JSON.members("\(name)_accuracy", evaluation?.accuracy, reason: evaluation == nil ? reason : "the targets are numbers")
     }
+
+    /// What else there is to say of classes, or of numbers.
+    private static func metrics(_ evaluation: Evaluation?, _ name: String) -> [JSON.Member] {
+        if let scores = evaluation?.classification { return [.init("\(name)_f1", .number(scores.macroF1))] }
+        guard let scores = evaluation?.regression else { return [] }
+        return [.init("\(name)_rmse", .number(scores.rmse)), .init("\(name)_mae", .number(scores.mae))]
+            + JSON.members("\(name)_r2", scores.r2, reason: constantTarget)
+    }
+
+    /// Why there is no R².
+    public static let constantTarget = "the target is constant"
 
     public enum Outcome: String, Sendable {
         case completed, interrupted, diverged

@@ -28,6 +28,11 @@ public indirect enum JSON: Sendable, Equatable {
         return text
     }
 
+    /// A number; where there is none null, with the reason beside it.
+    public static func members(_ key: String, _ value: Double?, reason: String) -> [Member] {
+        value.map { [Member(key, .number($0))] } ?? [Member(key, nil), Member(key + "_reason", .string(reason))]
+    }
+
     /// A string as it is, without quotes; anything else as its line.
     public var plainText: String { if case .string(let text) = self { text } else { line } }
 

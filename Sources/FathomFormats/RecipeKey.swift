@@ -45,7 +45,7 @@ public enum RecipeKey: String, CaseIterable, Sendable {
         case .target: "the last column"
         case .test: "own where the set has one, else 0"
         case .validation: "0"
-        case .standardize: "global for images, columns for tables"
+        case .standardize: "global for images, columns for tables, none for adding and copy"
         case .shuffle: "true"
         case .loss: "cross-entropy for classes, mse for numbers"
         case .optimizer: "adamw(0.001, decay: 0.01)"

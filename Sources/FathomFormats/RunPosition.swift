@@ -88,7 +88,7 @@ public struct Fingerprint: Sendable, Equatable {
         }
         switch samples.targets {
         case .none: break
-        case .classes(let classes): Self.add(classes, to: &sum)
+        case .classes(let classes), .stepClasses(let classes, _): Self.add(classes, to: &sum)
         case .values(let values, _): Self.add(values, to: &sum)
         }
         checksum = UInt32(truncatingIfNeeded: sum)

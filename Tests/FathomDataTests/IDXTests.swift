@@ -111,9 +111,9 @@ private let labels: [UInt8] = [0, 0, 8, 1] + bigEndian(3) + [7, 3, 7]
         let labelFile = try scratch.file("lonely/x-labels-idx1-ubyte", labels)
         #expect(scratch.message { try Dataset(labelFile) } == "$/lonely/x-labels-idx1-ubyte holds labels; give the file of the images")
         #expect(scratch.message { try Dataset(scratch.path + "/none.csv") }
-            == "there is no data set or file '$/none.csv'; sets are digits, fashion-mnist, spirals, teacher, parity")
+            == "there is no data set or file '$/none.csv'; sets are digits, fashion-mnist, spirals, teacher, parity, adding, copy")
         #expect(scratch.message { try Dataset("digit") } == "there is no data set or file 'digit'; did you mean 'digits'?")
-        #expect(scratch.message { try Dataset("") } == "the data have no name; give a set (digits, fashion-mnist, spirals, teacher, parity) or a path")
+        #expect(scratch.message { try Dataset("") } == "the data have no name; give a set (digits, fashion-mnist, spirals, teacher, parity, adding, copy) or a path")
         let parquet = try scratch.file("data.parquet", "PAR1")
         #expect(scratch.message { try Dataset(parquet) }
             == "$/data.parquet is of a kind that is not known by its name; expected .csv, .csv.gz, .npz, or a folder with an IDX set")

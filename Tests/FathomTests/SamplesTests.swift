@@ -14,6 +14,15 @@ import Testing
         #expect(throws: FathomError.invalid("there are 2 rows, but 3 target values for 2 a row")) {
             try Samples(columns: 1, features: .bytes([1, 2]), targets: .values([1, 2, 3], width: 2))
         }
+        #expect(throws: FathomError.invalid("there are 2 rows, but 3 classes for 2 steps a row")) {
+            try Samples(columns: 1, features: .bytes([1, 2]), targets: .stepClasses([0, 1, 2], steps: 2))
+        }
+        #expect(throws: FathomError.invalid("the class of row 2 at step 1 is -3; classes count from 0")) {
+            try Samples(columns: 1, features: .bytes([1, 2]), targets: .stepClasses([0, 1, -3, 0], steps: 2))
+        }
+        #expect(throws: FathomError.invalid("targets need at least one step a row")) {
+            try Samples(columns: 1, features: .bytes([]), targets: .stepClasses([], steps: 0))
+        }
         #expect(throws: FathomError.invalid("targets need at least one value a row")) { try Samples(columns: 1, features: .bytes([]), targets: .values([], width: 0)) }
     }
 
@@ -22,6 +31,8 @@ import Testing
         let samples = try Samples(columns: 2, features: .floats([1, 2, 3, 4, 5, 6]), targets: .values([10, 11, 20, 21, 30, 31], width: 2))
         let chosen = samples.selecting([2, 0, 2])
         #expect(chosen.features == .floats([5, 6, 1, 2, 5, 6]) && chosen.targets == .values([30, 31, 10, 11, 30, 31], width: 2) && chosen.count == 3)
+        let stepwise = try Samples(columns: 1, features: .bytes([1, 2]), targets: .stepClasses([0, 1, 2, 3, 4, 5], steps: 3))
+        #expect(stepwise.selecting([1, 0, 1]).targets == .stepClasses([3, 4, 5, 0, 1, 2, 3, 4, 5], steps: 3))
     }
 }
 
@@ -74,6 +85,7 @@ import Testing
         let samples = try Samples(columns: 1, features: .bytes([0, 0]), targets: .values([1, 10, 3, 30], width: 2))
         #expect(try Standardization.measuredTargets(samples) == Standardization(mean: [2, 20], deviation: [1, 10]))
         #expect(try Standardization.measuredTargets(Samples(columns: 1, features: .bytes([0]), targets: .classes([0]))) == nil)
+        #expect(try Standardization.measuredTargets(Samples(columns: 1, features: .bytes([0]), targets: .stepClasses([0, 1], steps: 2))) == nil)
         #expect(try Standardization.measured(Samples(columns: 1, features: .bytes([]), targets: .none), .columns) == nil)
         #expect(throws: FathomError.invalid("column 2 holds a value that is not finite; it cannot be standardized")) {
             try Standardization.measured(Samples(columns: 2, features: .floats([1, .nan]), targets: .none), .columns)

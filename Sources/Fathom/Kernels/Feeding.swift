@@ -28,17 +28,23 @@ extension Samples {
     ) rethrows -> Result {
         switch targets {
         case .none: return try body(&plan)
-        case .classes(let classes):
-            return try classes.withUnsafeBufferPointer {
-                plan.calls[1].arguments.gather_classes.source = $0.baseAddress.map { $0 + skipped }
-                plan.calls[1].arguments.gather_classes.order = order
-                return try body(&plan)
-            }
+        case .classes(let classes): return try feedClasses(classes, &plan, skipped, order, body)
+        case .stepClasses(let classes, let steps): return try feedClasses(classes, &plan, skipped * steps, order, body)
         case .values(let values, let width):
             return try values.withUnsafeBufferPointer {
                 plan.calls[1].gather(FATHOM_GATHER_FLOATS, from: $0.baseAddress.map { UnsafeRawPointer($0 + skipped * width) }, order)
                 return try body(&plan)
             }
+        }
+    }
+
+    private func feedClasses<Result>(
+        _ classes: [Int32], _ plan: inout Plan, _ skipped: Int, _ order: UnsafePointer<UInt32>?, _ body: (inout Plan) throws -> Result
+    ) rethrows -> Result {
+        try classes.withUnsafeBufferPointer {
+            plan.calls[1].arguments.gather_classes.source = $0.baseAddress.map { $0 + skipped }
+            plan.calls[1].arguments.gather_classes.order = order
+            return try body(&plan)
         }
     }
 }
@@ -60,15 +66,19 @@ extension Samples {
         case (.none, _): throw FathomError.invalid("the samples have no targets")
         case (.classes, .crossEntropy) where steps != nil:
             throw FathomError.invalid("a sample has one class; the network answers at each of \(steps ?? 1) steps: add last or mean behind the sequence")
-        case (.classes(let classes), .crossEntropy):
+        case (.stepClasses(_, let given), .crossEntropy) where steps != given:
+            let found = steps.map { "at each of \($0)" } ?? "once"
+            throw FathomError.invalid(
+                "a sample has a class for each of \(given) steps; the network answers \(found): begin it with sequence(\(given)), without last or mean")
+        case (.classes(let classes), .crossEntropy), (.stepClasses(let classes, _), .crossEntropy):
             guard let worst = classes.max(), worst >= outputs else { return }
             throw FathomError.invalid("a sample is of class \(worst); the network's \(outputs) outputs know classes 0 to \(outputs - 1)")
-        case (.classes, _): throw FathomError.invalid("the loss \(loss) takes numbers as targets; these are classes, for cross-entropy")
+        case (.classes, _), (.stepClasses, _): throw FathomError.invalid("the loss \(loss) takes numbers as targets; these are classes, for cross-entropy")
         case (.values, .crossEntropy): throw FathomError.invalid("cross-entropy takes classes as targets; these are numbers")
         case (.values(let values, let width), _):
             guard width == outputs * (steps ?? 1) else {
-                let found = steps.map { "\($0) steps of \(outputs) outputs; last or mean make one row of a sequence" } ?? "\(outputs) outputs"
-                throw FathomError.invalid("the samples have \(width) targets each; the network has \(found)")
+                let found = steps.map { "\($0) steps of \(outputs) outputs; last or mean makes one row of a sequence" } ?? "\(outputs) outputs"
+                throw FathomError.invalid("the samples have \(width) target\(width == 1 ? "" : "s") each; the network has \(found)")
             }
             guard loss == .binaryCrossEntropy, let bad = values.first(where: { !($0 >= 0 && $0 <= 1) }) else { return }
             throw FathomError.invalid("binary cross-entropy takes targets from 0 to 1; one is \(bad)")
