@@ -109,7 +109,7 @@ struct ReferenceNetwork {
         return x.enumerated().map { t, rows in
             rows.enumerated().map { r, row in
                 row.enumerated().map { c, value in
-                    let word = randomWord(UInt64(t * rows.count + r) * words + UInt64(c), seed: pass.seed, stream: ordinal << 32 | pass.step, purpose: 3)
+                    let word = randomWord(UInt64(r * x.count + t) * words + UInt64(c), seed: pass.seed, stream: ordinal << 32 | pass.step, purpose: 3)
                     return word >= threshold ? value / (1 - rate) : 0
                 }
             }
