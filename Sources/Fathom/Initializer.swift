@@ -28,12 +28,15 @@ public struct Initializer: NotationRepresentable {
         /// he, but 0 in the last layer of each residual branch and of the network, and scaled down by depth in the other layers of the branches:
         /// Zhang et al. 2019.
         case fixup
+        /// Orthogonal, then scaled so that what each layer gives for a batch of data, before its activation, has variance 1: Mishkin & Matas 2016.
+        case lsuv
         /// PyTorch's default, for comparisons: weights and biases uniform in ±1/√fan_in; in recurrent layers ±1/√(hidden width).
         case torch
     }
 
     public var weights: Weights
-    /// The standard deviation of the biases, which are normal with mean 0; 0 where the weights' rule draws them itself (critical, fixup, torch).
+    /// The standard deviation of the biases, which are normal with mean 0; 0 where the rule of the weights is one of the biases too
+    /// (critical, lsuv, fixup, torch).
     public var bias: Double
 
     public init(_ weights: Weights, bias: Double = 0) {
@@ -85,6 +88,7 @@ public struct Initializer: NotationRepresentable {
         case .zeros: notation("zeros", bias)
         case .critical(let deviation): notation("critical", deviation.map { "bias: \($0)" }, bias)
         case .fixup: notation("fixup", bias)
+        case .lsuv: notation("lsuv", bias)
         case .torch: notation("torch", bias)
         }
     }
@@ -95,7 +99,7 @@ public struct Initializer: NotationRepresentable {
 
     static let vocabulary = Vocabulary(
         kind: "initializer", names: [
-            "he", "glorot", "lecun", "orthogonal", "gaussian", "normal", "uniform", "identity", "zeros", "critical", "fixup", "torch",
+            "he", "glorot", "lecun", "orthogonal", "gaussian", "normal", "uniform", "identity", "zeros", "critical", "lsuv", "fixup", "torch",
         ], synonyms: [
             "xavier": "glorot", "kaiming": "he", "msra": "he",
             "xaviernormal": "glorot", "glorotnormal": "glorot", "kaimingnormal": "he", "henormal": "he", "lecunnormal": "lecun",
@@ -103,7 +107,7 @@ public struct Initializer: NotationRepresentable {
             "heuniform": "he(uniform)", "lecununiform": "lecun(uniform)", "zero": "zeros", "constant": "zeros",
             "randomnormal": "normal(0.01)", "truncatednormal": "normal(0.01)", "randomuniform": "uniform(0.05)", "ortho": "orthogonal",
             "eye": "identity", "dirac": "identity", "irnn": "identity", "meanfield": "critical", "edgeofchaos": "critical",
-            "pytorch": "torch", "default": "torch",
+            "pytorch": "torch", "default": "torch", "layersequentialunitvariance": "lsuv",
         ])
 
     init(_ term: Term) throws(FathomError) {
@@ -133,9 +137,10 @@ public struct Initializer: NotationRepresentable {
         case "critical":
             let arguments = try Arguments(term, labels: ["bias"], example: "critical or critical(bias: 0.05)")
             self.init(.critical(bias: arguments.value("bias") == nil ? nil : try arguments.number("bias", .notNegative)))
-        case "fixup", "torch":
-            _ = try Arguments(term, notes: ["bias": "\(name) draws the biases itself"], example: name)
-            self.init(name == "fixup" ? .fixup : .torch)
+        case "fixup", "lsuv", "torch":
+            let remedy = name == "torch" ? "torch draws the biases itself" : "biases are 0 with \(name)"
+            _ = try Arguments(term, notes: ["bias": remedy], example: name)
+            self.init(name == "fixup" ? .fixup : name == "lsuv" ? .lsuv : .torch)
         default:
             throw Self.vocabulary.unknown(name, at: term.position)
         }

@@ -50,14 +50,19 @@ public struct Model: Sendable {
     ///   - inputs: features of a sample.
     ///   - outputs: what `linear(outputs)` becomes; checked against the last width otherwise.
     ///   - initializer: for layers that do not say; nil: what fits the activation that follows each.
+    ///   - samples: a batch that `lsuv` scales weights by, standardized as `details` say.
     /// - Throws: `FathomError.invalid` where widths disagree or an initializer does not fit a layer's place, `FathomError.tooLarge` where the
     ///   parameters do not fit in memory.
-    public init(_ network: Network, inputs: Int, outputs: Int? = nil, initializer: Initializer? = nil, seed: UInt64 = 0) throws {
-        try self.init(undrawn: network, inputs: inputs, outputs: outputs, details: Details())
+    public init(
+        _ network: Network, inputs: Int, outputs: Int? = nil, initializer: Initializer? = nil, seed: UInt64 = 0, details: Details = Details(),
+        samples: Samples? = nil
+    ) throws {
+        try self.init(undrawn: network, inputs: inputs, outputs: outputs, details: details)
         for place in self.network.places {
             let drawing = Drawing(place, default: initializer, seed: seed, parameters: storage.floats(at: 0))
             try place.layer.planned.initialize(layout.tensors(ofLayer: place.ordinal), drawing: drawing)
         }
+        try scaleToUnitVariance(default: initializer, samples)
     }
 
     init(undrawn network: Network, inputs: Int, outputs: Int?, details: Details) throws {

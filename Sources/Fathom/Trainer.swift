@@ -44,15 +44,17 @@ public final class Trainer {
     let averages: Memory?
     private let runner: StepRunner
 
-    /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:)`.
+    /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:details:samples:)`.
     ///
-    /// - Parameter threads: nil: all the processors.
-    /// - Throws: `FathomError.invalid` where widths disagree, `FathomError.tooLarge` where training does not fit in memory.
+    /// - Parameters:
+    ///   - samples: a batch, which the initializer lsuv needs.
+    ///   - threads: nil: all the processors.
+    /// - Throws: `FathomError.invalid` where widths disagree or an initializer does not fit, `FathomError.tooLarge` where training does not fit in memory.
     public convenience init(
         _ network: Network, inputs: Int, outputs: Int? = nil, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, initializer: Initializer? = nil,
-        recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil, seed: UInt64 = 0, threads: Int? = nil
+        recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil, seed: UInt64 = 0, samples: Samples? = nil, threads: Int? = nil
     ) throws {
-        let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed)
+        let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed, samples: samples)
         try self.init(
             model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, passes: passes, ema: ema, seed: seed, threads: threads)
     }

@@ -136,9 +136,16 @@ struct Experiment {
 
     /// The untrained model.
     func model() throws -> Model {
-        var model = try Model(recipe.network, inputs: training.columns, outputs: outputs, initializer: recipe.initializer, seed: recipe.seed)
-        model.details = details
-        return model
+        let order = order(ofEpoch: 1)[..<batch].map(Int.init)
+        return try Model(
+            recipe.network, inputs: training.columns, outputs: outputs, initializer: recipe.initializer, seed: recipe.seed, details: details,
+            samples: training.selecting(order))
+    }
+
+    /// The training rows in the order in which an epoch (from 1) takes them.
+    func order(ofEpoch epoch: Int) -> [UInt32] {
+        let count = training.count
+        return recipe.shuffle ? shuffledOrder(count: count, seed: recipe.seed, epoch: epoch) : Array(0..<UInt32(count))
     }
 
     /// Rows of a full batch; of fewer rows there are, all of them.

@@ -53,7 +53,7 @@ struct Stepper {
         let count = experiment.training.count, taken = trainer.stepsTaken
         let epoch = taken / stepsPerEpoch + 1, first = taken % stepsPerEpoch * experiment.batch
         if epoch != orderedEpoch {
-            order = recipe.shuffle ? shuffledOrder(count: count, seed: recipe.seed, epoch: epoch) : Array(0..<UInt32(count))
+            order = experiment.order(ofEpoch: epoch)
             orderedEpoch = epoch
         }
         let rows = min(experiment.batch, count - first)

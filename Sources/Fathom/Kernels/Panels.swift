@@ -16,7 +16,7 @@ struct Panels {
         self.init(data: data, rows: rows, columns: columns, stride: rows * Panels.width, storage: data)
     }
 
-    private init(data: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, storage: UnsafeMutablePointer<Float>) {
+    init(data: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int, storage: UnsafeMutablePointer<Float>) {
         self.data = data
         self.rows = rows
         self.columns = columns

@@ -125,6 +125,9 @@ extension Initializer {
             throw arguments.wrong(label, argument, "it must be an initializer, as in \(label): he or \(label): orthogonal(1.05)")
         }
         try self.init(term)
+        if label == "recurrent", weights == .lsuv {
+            throw argument.position.error("lsuv of weights from the state", "it scales what a layer makes of its inputs; orthogonal or identity fit the state")
+        }
         if !bias, statedBias != 0 {
             throw argument.position.error("deviation of a bias that 'bias: false' takes away", "leave one of the two out")
         }

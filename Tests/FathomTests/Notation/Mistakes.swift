@@ -268,7 +268,7 @@ let mistakes: [Mistake] = [
     Mistake(.initializer, "normal(-1)", 8, "deviation '-1' of normal at column 8; it must be 0 or above"),
     Mistake(.initializer, "orthogonal(1.05, bias: -0.1)", 24, "bias '-0.1' of orthogonal at column 24; it must be 0 or above"),
     Mistake(.initializer, "zeros(0)", 7, "unexpected argument '0' of zeros at column 7; zeros is written as in zeros or zeros(bias: 0.1)"),
-    Mistake(.initializer, "ones", 1, "unknown initializer 'ones' at column 1; known: he, glorot, lecun, orthogonal, gaussian, normal, uniform, identity, zeros, critical, fixup, torch"),
+    Mistake(.initializer, "ones", 1, "unknown initializer 'ones' at column 1; known: he, glorot, lecun, orthogonal, gaussian, normal, uniform, identity, zeros, critical, lsuv, fixup, torch"),
     Mistake(.initializer, "eye", 1, "unknown initializer 'eye' at column 1; did you mean 'identity'?"),
     Mistake(.initializer, "crticial", 1, "unknown initializer 'crticial' at column 1; did you mean 'critical'?"),
     Mistake(.initializer, "uniform", 1, "uniform without its bound at column 1; write it as in uniform(0.05)"),
@@ -280,6 +280,9 @@ let mistakes: [Mistake] = [
     Mistake(.initializer, "critical(sigma_b: 0.05)", 10, "unknown argument 'sigma_b' of critical at column 10; did you mean 'bias'?"),
     Mistake(.initializer, "critical(bias: -1)", 16, "bias '-1' of critical at column 16; it must be 0 or above"),
     Mistake(.initializer, "torch(bias: 0.1)", 7, "unknown argument 'bias' of torch at column 7; torch draws the biases itself"),
+    Mistake(.initializer, "lsuv(bias: 0.1)", 6, "unknown argument 'bias' of lsuv at column 6; biases are 0 with lsuv"),
+    Mistake(.initializer, "lsuv(0.1)", 6, "unexpected argument '0.1' of lsuv at column 6; lsuv takes no arguments"),
+    Mistake(.network, "sequence(2) lstm(3, recurrent: lsuv)", 32, "lsuv of weights from the state at column 32; it scales what a layer makes of its inputs; orthogonal or identity fit the state"),
     Mistake(.initializer, "fixup(16)", 7, "unexpected argument '16' of fixup at column 7; fixup takes no arguments"),
     Mistake(.network, "linear(3, bias: false, init: critical(bias: 0.1))", 30, "deviation of a bias that 'bias: false' takes away at column 30; leave one of the two out"),
 ]

@@ -68,7 +68,7 @@ struct RoundTripTests {
         (.loss, "binary-cross-entropy"), (.loss, "huber(1.0)"), (.initializer, "he"), (.initializer, "orthogonal(1.05, bias: 0.1)"),
         (.initializer, "gaussian(1.33, bias: 0.22)"), (.initializer, "normal(0.02)"), (.initializer, "glorot(uniform, bias: 0.1)"), (.initializer, "zeros"),
         (.initializer, "uniform(0.05)"), (.initializer, "identity"), (.initializer, "identity(0.5, bias: 0.1)"), (.initializer, "critical"),
-        (.initializer, "critical(bias: 0.1)"), (.initializer, "critical(bias: 0.0)"), (.initializer, "fixup"), (.initializer, "torch"),
+        (.initializer, "critical(bias: 0.1)"), (.initializer, "critical(bias: 0.0)"), (.initializer, "lsuv"), (.initializer, "fixup"), (.initializer, "torch"),
     ])
     func examples(reader: Reader, source: String) throws {
         #expect(try reader.read(source) == source)

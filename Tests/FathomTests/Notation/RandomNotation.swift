@@ -36,10 +36,10 @@ struct RandomValues {
         let weights: Initializer.Weights = [
             .he(distribution), .glorot(distribution), .lecun(distribution), .orthogonal(gain: coin() ? 1 : positive()),
             .gaussian(deviation: notNegative()), .normal(deviation: notNegative()), .uniform(bound: notNegative()),
-            .identity(gain: coin() ? 1 : positive()), .zeros, .critical(), .critical(bias: biased ? notNegative() : 0), .fixup, .torch,
+            .identity(gain: coin() ? 1 : positive()), .zeros, .critical(), .critical(bias: biased ? notNegative() : 0), .lsuv, .fixup, .torch,
         ].randomElement(using: &random)!
         return switch weights {
-        case .critical, .fixup, .torch: Initializer(weights)
+        case .critical, .lsuv, .fixup, .torch: Initializer(weights)
         default: Initializer(weights, bias: biased ? notNegative() : 0)
         }
     }
