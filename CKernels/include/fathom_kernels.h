@@ -487,12 +487,12 @@ typedef struct fathom_batch {
     uint64_t first_row;  // of a micro-batch within its batch
 } fathom_batch;
 
-// Inverted dropout (Srivastava et al. 2014): y = x·scale where the element is kept, else 0, with scale = 1/(1 − rate). Element (r, c) is kept where
-// its word of Philox (see fathom_random_arguments), number i = (batch->first_row + r)·16·panels + c of the stream layer·2^32 + batch->step mod 2^32, is at
-// least `threshold` = rate·2^32. Bit c%16 of mask[c/16·rows + r] tells it to the backward pass. What is dropped is +0 even where x is not finite. In padding
-// lanes the bit is 0 and y is zero.
+// Inverted dropout (Srivastava et al. 2014): y = x·scale where the element is kept, else +0 (also where x is not finite), with scale = 1/(1 − rate).
+// It is kept where its word of Philox (see fathom_random_arguments), number i of the stream layer·2^32 + batch->step mod 2^32, is at least
+// `threshold` = rate·2^32. Element (t·rows/steps + r, c) has i = ((batch->first_row + r)·steps + t)·16·panels + c: sample by sample, so that micro-batches
+// have the masks of the whole batch. Bit c%16 of mask[c/16·rows + row] tells it to the backward pass. In padding lanes the bit is 0 and y is zero.
 typedef struct fathom_dropout_arguments {
-    size_t rows, columns;
+    size_t rows, columns, steps;  // rows: of all steps together
     uint64_t seed;
     uint32_t layer;      // below 2^24
     uint8_t purpose;

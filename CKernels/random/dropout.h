@@ -8,10 +8,10 @@ INLINE vi bits_of_lanes(int first) {
     return bits;
 }
 
-// Four rows of a panel are 16 blocks, as in random/random.h. Words 0, …, 63 are those of the rows in order.
-INLINE void dropout_words(random_stream s, uint64_t index, uint64_t blocks_per_row, uint32_t word[RANDOM_ROWS * FATHOM_PANEL]) {
+// Four rows of a panel are 16 blocks, as in random/random.h, `blocks` from one row to the next. Words 0, …, 63 are those of the rows in order.
+INLINE void dropout_words(random_stream s, uint64_t index, uint64_t blocks, uint32_t word[RANDOM_ROWS * FATHOM_PANEL]) {
     UNROLL for (int q = 0; q < VECTORS; q++) {
-        philox_words w = words_of(s, index, blocks_per_row, q * LANES);
+        philox_words w = words_of(s, index, blocks, q * LANES);
         vu out[4];
         UNROLL for (int k = 0; k < 4; k++) out[k] = word_of(w.word[k]);
         UNROLL for (int i = 0; i < LANES; i++) UNROLL for (int k = 0; k < 4; k++) word[4 * (q * LANES + i) + k] = out[k][i];
@@ -22,13 +22,17 @@ static void KERNEL(dropout_forward)(const fathom_arguments *arguments, fathom_ra
     const fathom_dropout_arguments *d = &arguments->dropout;
     random_stream stream = {d->seed, (uint64_t)d->layer << 32 | (uint32_t)d->batch->step, d->purpose};
     uint64_t blocks_per_row = 4 * fathom_panels(d->columns);
+    size_t samples = d->rows / d->steps, rows;
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         vi live[VECTORS];
         vi_live(live, p, d->columns);
-        for (size_t r = range.row_begin; r < range.row_end; r += RANDOM_ROWS) {
+        for (size_t r = range.row_begin; r < range.row_end; r += rows) {
+            size_t step = r / samples, sample = r % samples, left = range.row_end - r;
+            rows = samples - sample < RANDOM_ROWS ? samples - sample : RANDOM_ROWS;
+            if (left < rows) rows = left;
             uint32_t word[RANDOM_ROWS * FATHOM_PANEL] __attribute__((aligned(64)));
-            dropout_words(stream, (d->batch->first_row + r) * blocks_per_row + 4 * p, blocks_per_row, word);
-            size_t rows = range.row_end - r < RANDOM_ROWS ? range.row_end - r : RANDOM_ROWS;
+            uint64_t first = ((d->batch->first_row + sample) * d->steps + step) * blocks_per_row + 4 * p;
+            dropout_words(stream, first, d->steps * blocks_per_row, word);
             for (size_t i = 0; i < rows; i++) {
                 vi bits = {0};
                 UNROLL for (int q = 0; q < VECTORS; q++) {

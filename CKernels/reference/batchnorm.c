@@ -3,8 +3,9 @@
 
 #include "scalar.h"
 
-// A column is summed in blocks of 16 rows: in float32 a chain from zero; the blocks in float64, in order. The block is that short so that several chains of
-// a panel can run at once.
+// A column is summed in blocks of 16 rows: in float32 a chain from zero; the blocks in float64, in order. The block is that short so that several
+// chains of a panel can run at once.
+
 // Σ (x − centre) of a column that starts at x, or Σ (x − centre)² (fused).
 static double sum_of_column(const float *x, size_t rows, float centre, bool squared) {
     double sum = 0;
@@ -31,8 +32,8 @@ static double product_of_columns(const float *dy, const float *x, size_t rows, f
     return sum;
 }
 
-// The mean is that of the distances to the column's first element, which it is then added to: in a column of equal numbers it is that number, and an offset
-// however large costs no digits of the deviations. rstd·gain is rounded once, for all rows.
+// The mean is that of the distances to the column's first element, which it is then added to: in a column of equal numbers it is that number, and an
+// offset however large costs no digits of the deviations. rstd·gain is rounded once, for all rows.
 void fathom_batchnorm_forward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_batchnorm_forward_arguments *a = &arguments->batchnorm_forward;
     double share = 1 / (double)a->rows, unbiased = a->rows > 1 ? 1 / (double)(a->rows - 1) : 1;

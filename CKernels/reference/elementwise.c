@@ -21,7 +21,8 @@ void fathom_fill_reference(const fathom_arguments *arguments, fathom_range range
 }
 
 static bool is_kept(const fathom_dropout_arguments *d, size_t r, size_t c) {
-    uint64_t i = (d->batch->first_row + r) * FATHOM_PANEL * fathom_panels(d->columns) + c;
+    size_t samples = d->rows / d->steps;
+    uint64_t i = ((d->batch->first_row + r % samples) * d->steps + r / samples) * FATHOM_PANEL * fathom_panels(d->columns) + c;
     uint64_t stream = (uint64_t)d->layer << 32 | (uint32_t)d->batch->step;
     return philox_of(i / 4, stream, d->purpose, d->seed).word[i % 4] >= d->threshold;
 }

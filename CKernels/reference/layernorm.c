@@ -21,8 +21,8 @@ static double sum_of_row(const float *x, size_t stride, size_t r, size_t columns
     return sum;
 }
 
-// The mean is that of the distances to the row's first element, which it is then added to: in a row of equal numbers it is that number, and an offset
-// however large costs no digits of the deviations.
+// The mean is that of the distances to the row's first element, which it is then added to: in a row of equal numbers it is that number, and an
+// offset however large costs no digits of the deviations.
 void fathom_layernorm_forward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_layernorm_forward_arguments *a = &arguments->layernorm_forward;
     double share = 1 / (double)a->columns;

@@ -1,16 +1,19 @@
 extension MeanField {
     /// The stable point of the critical line for given biases: σ_w² and q* with χ₁(q*) = 1, V(q*) = q* and V′(q*) ≤ 1.
     ///
-    /// With χ₁(q) = 1, σ_w² is 1/E[φ′²], and q is fixed under biases of variance β(q) = q − E[φ²]/E[φ′²]. For every activation here β rises
-    /// from where it is 0 on, so there is one q* for a σ_b², and it is found by doubling q from σ_b² and a root within the last doubling.
-    /// relu and its kin (straight on either side of 0) have β = 0 at every q; where φ(0) = 0, β = 0 means q* = 0, in the limit.
+    /// With χ₁(q) = 1, σ_w² is 1/E[φ′²], and q is fixed under biases of variance β(q) = q − E[φ²]/E[φ′²]. For every activation here β
+    /// rises from where it is 0 on, so there is one q* for a σ_b², and it is found by doubling q from σ_b² and a root within the last
+    /// doubling. relu and its kin (straight on either side of 0) have β = 0 at every q; where φ(0) = 0, β = 0 means q* = 0, in the limit.
     ///
     /// - Throws: `FathomError.invalid`, which says why there is none and what would be right.
-    public static func critical(_ activation: Activation, biasVariance: Double) throws(FathomError) -> (theory: MeanField, point: FixedPoint) {
+    public static func critical(
+        _ activation: Activation, biasVariance: Double
+    ) throws(FathomError) -> (theory: MeanField, point: FixedPoint) {
         if activation.isHomogeneous {
             guard biasVariance == 0 else {
                 throw FathomError.invalid(
-                    "\(activation) is critical only with σ_b = 0, since its variance would grow by σ_b² in each layer; write critical(bias: 0)")
+                    "\(activation) is critical only with σ_b = 0, since its variance would grow by σ_b² in each layer; "
+                        + "write critical(bias: 0)")
             }
             return try stable(activation, biasVariance, at: 1)
         }
@@ -19,7 +22,8 @@ extension MeanField {
         while biasOnCriticalLine(activation, at: above) < biasVariance {
             guard above < 0x1p40 * max(1, biasVariance * biasVariance) else {
                 throw FathomError.invalid(
-                    "\(activation) has no critical point: whatever σ_b, where χ₁ is 1 its variance grows in each layer; tanh, elu and relu have one")
+                    "\(activation) has no critical point: whatever σ_b, where χ₁ is 1 its variance grows in each layer; "
+                        + "tanh, elu and relu have one")
             }
             (below, above) = (above, 2 * above)
         }
@@ -39,10 +43,12 @@ extension MeanField {
         // At q = 0, V′ = χ₁ = 1; whether the variance comes back to 0 is decided just above.
         let nearby = max(q, 0x1p-20), moments = GaussianMoments(activation, at: nearby)
         guard moments.growth <= moments.slopeSquare * (1 + 1e-9) else {
+            let least = leastStableBias(activation, above: nearby)
             throw FathomError.invalid(
-                "\(activation) has a stable critical point only from σ_b = \(leastStableBias(activation, above: nearby)) on; below, its variance would drift off")
+                "\(activation) has a stable critical point only from σ_b = \(least) on; below, its variance would drift off")
         }
-        let exact = GaussianMoments(activation, at: q), theory = MeanField(activation, weightVariance: 1 / exact.slopeSquare, biasVariance: biasVariance)
+        let exact = GaussianMoments(activation, at: q)
+        let theory = MeanField(activation, weightVariance: 1 / exact.slopeSquare, biasVariance: biasVariance)
         return (theory, FixedPoint(variance: q, slope: exact.growth / exact.slopeSquare, chi: 1))
     }
 

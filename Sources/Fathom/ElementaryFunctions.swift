@@ -65,9 +65,9 @@ func normalDensity(_ x: Double) -> Double {
     exponential(-0.5 * x * x) * inverseRootOfTwoPi
 }
 
-/// The standard normal distribution function Φ(x) = ½·erfc(−x/√2), within 5e-16, below −3 within (4 + x²)·2e-16 of its value. Up to |x| = 3
-/// by ½ + density·(x + x³/3 + x⁵/15 + …) (Marsaglia, "Evaluating the normal distribution", J. Stat. Software 11, 2004); beyond by
-/// Laplace's continued fraction for the tail, density/(x + 1/(x + 2/(x + 3/(x + …)))), 48 deep.
+/// The standard normal distribution function Φ(x) = ½·erfc(−x/√2), within 5e-16, below −3 within (4 + x²)·2e-16 of its value. Up to
+/// |x| = 3 by ½ + density·(x + x³/3 + x⁵/15 + …) (Marsaglia, "Evaluating the normal distribution", J. Stat. Software 11, 2004); beyond
+/// by Laplace's continued fraction for the tail, density/(x + 1/(x + 2/(x + 3/(x + …)))), 48 deep.
 func normalDistribution(_ x: Double) -> Double {
     let t = x.magnitude, density = normalDensity(x)
     guard t < 3 else {

@@ -1,10 +1,10 @@
 /// Expectations of an activation over x = √q·z with z standard normal: what mean-field theory is made of. To about 13 digits.
 ///
 /// The integrals run over |z| ≤ 9, beyond which less than 1e-16 of a quadratic function is left, by the Gauss–Legendre rule of 20 points on
-/// panels that end wherever the integrand may not be smooth: at every 1½ of z for the density, at x = 0, ±½, ±1, ±2 … ±64 for the activation.
-/// So its kinks (0, ±1) are ends of panels, and no panel is long against its distance from the singularities of tanh and its kin,
-/// which lie above x = 0 in the complex plane. (Gauss–Hermite with 100 points knows neither kinks nor large q: its E[φ′²] is 4 % off for hardtanh at
-/// q = 1, 9 % for tanh at q = 16.)
+/// panels that end wherever the integrand may not be smooth: at every 1½ of z for the density, at x = 0, ±½, ±1, ±2 … ±64 for the
+/// activation. So its kinks (0, ±1) are ends of panels, and no panel is long against its distance from the singularities of tanh and its
+/// kin, which lie above x = 0 in the complex plane. (Gauss–Hermite with 100 points knows neither kinks nor large q: its E[φ′²] is 4 % off
+/// for hardtanh at q = 1, 9 % for tanh at q = 16.)
 struct GaussianMoments {
     /// E[φ²].
     var square = 0.0

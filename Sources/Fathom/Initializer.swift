@@ -35,7 +35,8 @@ public struct Initializer: NotationRepresentable {
     }
 
     public var weights: Weights
-    /// The standard deviation of the biases, which are normal with mean 0; 0 where the rule of the weights is one of the biases too (critical, lsuv, fixup, torch).
+    /// The standard deviation of the biases, which are normal with mean 0; 0 where the rule of the weights is one of the biases too
+    /// (critical, lsuv, fixup, torch).
     public var bias: Double
 
     public init(_ weights: Weights, bias: Double = 0) {

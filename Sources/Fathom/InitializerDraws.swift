@@ -88,7 +88,8 @@ extension Initializer {
 
     // MARK: Critical
 
-    /// The σ_b that `critical` takes where none is given: 0 where nothing else can be, or is needed; Documentation/notation.md has what came of others.
+    /// The σ_b that `critical` takes where none is given: 0 where nothing else can be, or is needed. Documentation/notation.md has what
+    /// comes of them.
     public static func criticalBias(_ activation: Activation?) -> Double {
         switch activation {
         case nil, .identity, .relu, .leakyReLU, .sigmoid, .softplus: 0
@@ -100,7 +101,8 @@ extension Initializer {
 
     private static func criticalDraws(bias: Double?, _ context: Context) throws(FathomError) -> (weights: Draw, biases: Draw) {
         guard context.hidden == nil else {
-            throw FathomError.invalid("its theory is that of layers without a state; give a recurrent layer another init, as in init: glorot, recurrent: orthogonal")
+            throw FathomError.invalid(
+                "its theory is that of layers without a state; give a recurrent layer another init, as in init: glorot, recurrent: orthogonal")
         }
         let deviation = bias ?? (context.hasBias ? criticalBias(context.following) : 0)
         let biases: Draw = deviation > 0 ? .normal(deviation: deviation) : .zeros
@@ -138,7 +140,9 @@ extension Initializer {
         if context.isOutput || context.branch?.isLast == true { return .zeros }
         var deviation = heVariance(context).squareRoot()
         // m ≥ 2 here: a layer that is not the last of its branch has one after it. L^(−1/(2m − 2)) = exp(−ln L/(2m − 2)).
-        if let branch = context.branch { deviation *= exponential(-naturalLogarithm(Double(context.residualBlocks)) / Double(2 * branch.layers - 2)) }
+        if let branch = context.branch {
+            deviation *= exponential(-naturalLogarithm(Double(context.residualBlocks)) / Double(2 * branch.layers - 2))
+        }
         return .normal(deviation: deviation)
     }
 }

@@ -58,14 +58,17 @@ public struct MeanField: Sendable, Hashable {
     /// V is increasing, so the variance moves steadily from `start` to the nearest fixed point on the side of V(start), which is bracketed
     /// in steps of 2^¼ (2 beyond 2^±10, where activations are straight). For relu and its kin V is a straight line; where that is V(q) = q,
     /// `start` is a fixed point itself.
+    ///
+    /// - Parameter start: Above 0; what is below 2⁻⁴⁰ counts as that.
     public func fixedPoint(from start: Double = 1) -> FixedPoint? {
         if activation.isHomogeneous {
-            let chi = chi(at: 1), isLine = (chi - 1).magnitude < 1e-14 && biasVariance == 0
-            return isLine ? point(at: start) : chi < 1 ? point(at: biasVariance / (1 - chi)) : nil
+            let chi = chi(at: 1)
+            if (chi - 1).magnitude < 1e-14 { return biasVariance == 0 ? point(at: start) : nil }
+            return chi < 1 ? point(at: biasVariance / (1 - chi)) : nil
         }
         func excess(_ q: Double) -> Double { variance(after: q) - q }
-        let rises = excess(start) > 0, least = variance(after: 0) > 0 ? 0 : 0x1p-50
-        var near = start
+        var near = max(start, 0x1p-40)
+        let rises = excess(near) > 0, least = variance(after: 0) > 0 ? 0 : 0x1p-50
         while true {
             let step = near > 0x1p-10 && near < 0x1p10 ? 1.189207115002721 : 2
             let next = rises ? near * step : near / step
@@ -85,7 +88,8 @@ public struct MeanField: Sendable, Hashable {
 }
 
 extension GaussianMoments {
-    /// The moments at any q ≥ 0: exact for relu and its kin; below what the integrals can do those of their limit, or of q = 2⁻³⁰ where φ(0) ≠ 0.
+    /// The moments at any q ≥ 0: exact for relu and its kin; below what the integrals can do those of their limit, or of q = 2⁻³⁰ where
+    /// φ(0) ≠ 0.
     init(_ activation: Activation, at q: Double) {
         if activation.isHomogeneous {
             self.init(limitOf: activation)

@@ -114,7 +114,7 @@ public enum Optimizer: NotationRepresentable {
     private static func lion(_ term: Term) throws(FathomError) -> Optimizer {
         let arguments = try Arguments(
             term, ["learning rate"], labels: ["beta1", "beta2", "decay"],
-            notes: ["betas": "they are two: beta1: 0.9, beta2: 0.99", "epsilon": "lion divides by nothing; leave it out", "eps": "lion divides by nothing; leave it out"],
+            notes: ["betas": "they are two: beta1: 0.9, beta2: 0.99", "epsilon": undividedNote, "eps": undividedNote],
             example: "lion(0.0001) or lion(0.0001, decay: 0.1)")
         return .lion(
             learningRate: try arguments.number("learning rate", .positive),
@@ -124,5 +124,6 @@ public enum Optimizer: NotationRepresentable {
     }
 
     private static let betasNote = "they are two: beta1: 0.9, beta2: 0.999"
+    private static let undividedNote = "lion divides by nothing; leave it out"
     private static let variantNote = "there is no such variant; leave it out"
 }

@@ -1,8 +1,9 @@
 // Layer-sequential unit variance: Mishkin & Matas 2016, "All you need is a good init", algorithm 1.
 
 extension Model {
-    /// Scales the weights of every lsuv layer, from the first to the last, so that what it gives for the samples, before its activation, has
-    /// variance 1 over samples and columns (and steps), each gate by itself. The calls of a prediction are run one by one, so the cost is linear in depth.
+    /// Scales the weights of every lsuv layer, from the first to the last, so that what it gives for the samples, before its activation,
+    /// has variance 1 over samples and columns (and steps), each gate by itself. The calls of a prediction are run one by one, so the cost
+    /// is linear in depth.
     ///
     /// - Throws: `FathomError.invalid`, naming the layer, where there are no samples, or a variance that no scale makes 1.
     func scaleToUnitVariance(default standard: Initializer?, _ samples: Samples?) throws {
@@ -15,7 +16,8 @@ extension Model {
         }
         guard let first else { return }
         guard let samples, samples.count > 0 else {
-            throw FathomError.invalid("\(first.name): lsuv: it scales weights by what they make of data; give a batch, as in Model(…, samples: batch)")
+            throw FathomError.invalid(
+                "\(first.name): lsuv: it scales weights by what they make of data; give a batch, as in Model(…, samples: batch)")
         }
         guard samples.columns == inputs else {
             throw FathomError.invalid("the samples have \(samples.columns) features, the model takes \(inputs)")
@@ -43,7 +45,8 @@ extension Model {
                 let variance = product.output.panels(from: start, columns: tensor.columnsOfGroup).variance
                 guard variance > 0, variance.isFinite else {
                     let reason = variance == 0 ? "gives the same for all samples" : "gives values that are not finite"
-                    throw FathomError.invalid("\(place.name): lsuv: the layer \(reason), and no scale makes their variance 1; give samples that differ, or another init")
+                    throw FathomError.invalid(
+                        "\(place.name): lsuv: the layer \(reason), and no scale makes their variance 1; give samples that differ, or another init")
                 }
                 if round > 0, (variance - 1).magnitude < 0.1 { continue }
                 tensor.group(first + group, in: storage.floats(at: 0)).scale(by: 1 / variance.squareRoot())

@@ -4,7 +4,7 @@ import Testing
 
 /// What a dropout layer is, and where its batch stands.
 private struct Dropout {
-    var rate = 0.5, seed: UInt64 = 7, layer: UInt32 = 3, step: UInt64 = 1, firstRow: UInt64 = 0
+    var rate = 0.5, seed: UInt64 = 7, layer: UInt32 = 3, step: UInt64 = 1, firstRow: UInt64 = 0, steps = 1
     let purpose: UInt8 = 5
 
     var threshold: UInt32 { UInt32(rate * 0x1p32) }
@@ -14,7 +14,7 @@ private struct Dropout {
         let y = Panels(x.rows, x.columns), batch = Flat([fathom_batch(step: step, first_row: firstRow)])
         CKernelsTests.run(call(operation) {
             $0.dropout = fathom_dropout_arguments(
-                rows: x.rows, columns: x.columns, seed: seed, layer: layer, purpose: purpose, threshold: threshold, scale: scale,
+                rows: x.rows, columns: x.columns, steps: steps, seed: seed, layer: layer, purpose: purpose, threshold: threshold, scale: scale,
                 batch: batch.pointer, mask: mask.pointer, x: x.pointer, x_stride: x.stride, y: y.pointer, y_stride: y.stride)
         })
         return withExtendedLifetime(batch) { y }
@@ -60,6 +60,21 @@ private struct Dropout {
             let parts = zip(cuts, cuts.dropFirst()).flatMap { Dropout(firstRow: UInt64($0)).kept($1 - $0, 33) }
             #expect(parts == whole)
         }
+    }
+
+    /// Rows of a sequence's matrix are numbered sample by sample, so a sample has the same masks in whichever micro-batch it comes.
+    @Test func aSequencesMaskDoesNotDependOnHowItsSamplesAreCut() {
+        let steps = 3, columns = 20, whole = Dropout(steps: steps).kept(steps * 11, columns)
+        for cuts in [[0, 1, 11], [0, 4, 5, 11]] {
+            for (first, end) in zip(cuts, cuts.dropFirst()) {
+                let part = Dropout(firstRow: UInt64(first), steps: steps).kept(steps * (end - first), columns)
+                for t in 0..<steps {
+                    let mine = part[t * (end - first) * columns..<(t + 1) * (end - first) * columns]
+                    #expect(mine.elementsEqual(whole[(t * 11 + first) * columns..<(t * 11 + end) * columns]))
+                }
+            }
+        }
+        #expect(whole[..<(11 * columns)] != whole[(11 * columns)..<(22 * columns)], "steps have masks of their own")
     }
 
     /// Independent masks agree in a share p² + (1 − p)² of their elements.

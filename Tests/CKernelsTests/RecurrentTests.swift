@@ -50,7 +50,9 @@ private func copy(_ m: Panels) -> Panels { Panels(m.rows, m.columns) { m[$0, $1]
 
 private func isZeroInPadding(_ m: Panels, parts: Int = 1) -> Bool {
     (0..<parts).allSatisfy { k in
-        (0..<rows).allSatisfy { r in (columns..<gateColumns).allSatisfy { m.pointer[(2 * k + 1) * m.stride + 16 * r + $0 - 16].bitPattern == 0 } }
+        (0..<rows).allSatisfy { r in
+            (columns..<gateColumns).allSatisfy { m.pointer[(2 * k + 1) * m.stride + 16 * r + $0 - 16].bitPattern == 0 }
+        }
     }
 }
 
@@ -97,7 +99,8 @@ private func gruBackward(_ slots: Panels, _ before: Panels?, dh: Panels, dhBefor
     })
 }
 
-/// Errors are counted in u = 2⁻²³: σ and tanh are within 2 ulp, which of values up to 1 is u; a rounding of a value up to 1 is at most u/4, up to 2, u/2.
+/// Errors are counted in u = 2⁻²³: σ and tanh are within 2 ulp, which of values up to 1 is u; a rounding of a value up to 1 is at most u/4,
+/// up to 2, u/2.
 @Suite struct RecurrentTests {
     /// c errs by the functions' three u and two roundings, 4u; h by that of c, those of o and tanh c, and a rounding: 7u.
     @Test func aStepOfLSTMAgreesWithFloat64() {
@@ -154,8 +157,8 @@ private func gruBackward(_ slots: Panels, _ before: Panels?, dh: Panels, dhBefor
         #expect(gru(nil) == gru(none))
     }
 
-    /// With |slot 2| and |h_before| ≤ 1: the candidate's argument, below 4, errs by 2u, it itself by 3u; h by 3u + 2u, two roundings of values up to 2 and
-    /// one: 6¼u.
+    /// With |slot 2| and |h_before| ≤ 1: the candidate's argument, below 4, errs by 2u, it itself by 3u; h by 3u + 2u, a rounding of a difference
+    /// up to 2 and its own: 6u.
     @Test func aStepOfGRUAgreesWithFloat64() {
         let z = gates(seed: 9, small: 2), values = copy(z), before = state(10), h = Panels(rows, columns)
         gruForward(values, before, h: h)
@@ -170,8 +173,8 @@ private func gruBackward(_ slots: Panels, _ before: Panels?, dh: Panels, dhBefor
 
     /// With |dh| ≤ 1 besides: 1 − n² errs by 6¼u, 1 − z by 1¼u, dn by 8u, dn·r by 9¼u; the others by less, being multiplied by r(1 − r) or z(1 − z) ≤ ¼.
     @Test func theGradientsOfAStepOfGRUAreItsCentralDifferences() {
-        let z = gates(seed: 11, small: 2), values = copy(z), before = state(12), h = Panels(rows, columns)
-        let dh = state(13), given = state(14), dhBefore = copy(given), dslots = Panels(rows, 4 * gateColumns) { _, _ in .nan }
+        let z = gates(seed: 11, small: 2), values = copy(z), before = state(12), h = Panels(rows, columns), dh = state(13)
+        let given = state(14), dhBefore = copy(given), dslots = Panels(rows, 4 * gateColumns) { _, _ in .nan }
         gruForward(values, before, h: h)
         gruBackward(values, before, dh: dh, dhBefore: dhBefore, dslots: dslots)
         for r in 0..<rows {
@@ -202,7 +205,8 @@ private func gruBackward(_ slots: Panels, _ before: Panels?, dh: Panels, dhBefor
         func through(_ operation: fathom_operation, _ x: Panels, _ y: Panels, scale: Float = 0, last: Bool = false) -> fathom_call {
             call(operation) {
                 $0.steps = fathom_steps_arguments(
-                    rows: rows, columns: columns, steps: steps, x: x.pointer, x_stride: x.stride, y: y.pointer, y_stride: y.stride, scale: scale, last: last)
+                    rows: rows, columns: columns, steps: steps, x: x.pointer, x_stride: x.stride, y: y.pointer, y_stride: y.stride,
+                    scale: scale, last: last)
             }
         }
         run(through(FATHOM_STEP_MEAN, x, mean), through(FATHOM_STEP_SPREAD, dx, mean, scale: 0.25))

@@ -37,7 +37,8 @@ private func sum(_ a: Panels?, _ b: Panels, scale: Float, factor: Float? = nil, 
                     panels: sums.count, sums: sums.pointer, scale: 0.5, accumulate: accumulate, total: total.pointer)
             })
             let exact = zip(a.values, b.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } * 0.5 * (accumulate ? 2 : 1)
-            // float64 sums of some 5,000 products below 1 are off by less than 5,000²·2⁻⁵³; the total is rounded to float32, twice where it accumulates
+            // float64 sums of some 5,000 products below 1 are off by less than 5,000²·2⁻⁵³; the total is rounded to float32, twice where it
+            // accumulates
             #expect(abs(Double(total.pointer[0]) - exact) <= 2 * abs(exact) * 0x1p-24 + 3e-9)
         }
     }

@@ -30,6 +30,7 @@ struct GradientCase: CustomTestStringConvertible, Sendable {
     func everyLoss(loss: String) throws {
         try check(GradientCase(network: "linear(19) tanh linear(3)", rows: 17, loss: loss))
         try check(GradientCase(network: "sequence(5) layernorm linear(19) residual[gelu] last linear(3)", inputs: 35, rows: 3, loss: loss))
+        try check(GradientCase(network: "sequence(5) gru(4) linear(3)", inputs: 10, rows: 4, loss: loss))
     }
 
     @Test(arguments: [
@@ -192,7 +193,7 @@ extension GradientTests {
         let targets: Samples.Targets, answers: [[Double]]  // of a sample's steps in order
         if loss.description.hasPrefix("cross-entropy") {
             let classes = (0..<example.rows * steps).map { Int32($0 * 7 % 5 % model.outputs) }
-            targets = .classes(classes)
+            targets = model.network.outputSteps == nil ? .classes(classes) : .stepClasses(classes, steps: steps)
             answers = classes.map { [Double($0)] }
         } else {
             let values = normals(example.rows * steps * model.outputs, seed: 5).map { example.loss == "binary-cross-entropy" ? 1 / (1 + $0 * $0) : $0 }

@@ -1,4 +1,5 @@
 @testable import Fathom
+import Foundation
 import Testing
 
 @Suite("Initializers")
@@ -84,6 +85,23 @@ struct InitializerTests {
         }
         #expect(try Initializer(.critical()).draws(place) == Initializer(.critical(bias: bias)).draws(place))
         #expect(try MeanField.critical(activation, biasVariance: bias * bias).point.isStable)
+    }
+
+    @Test("The reference's table of critical weights is what comes out") func criticalTable() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Documentation/notation.md").standardized
+        let rows = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+        var seen = 0
+        for row in rows where row.count == 8 && Double(row[1]) != nil && Double(row[4]) != nil {
+            let name = row[0].filter { $0 != "`" }, activation = try #require(Network(name).layers.first as? Activation), bias = Initializer.criticalBias(activation)
+            let (theory, point) = try MeanField.critical(activation, biasVariance: bias * bias)
+            let values = [bias, theory.weightVariance.squareRoot(), theory.weightVariance, point.variance, point.slope]
+            for (text, value) in zip(row[1...5], values) {
+                let digits = text.split(separator: ".").dropFirst().first?.count ?? 0, unit = (0..<digits).reduce(1.0) { unit, _ in unit / 10 }
+                #expect(abs(try #require(Double(text)) - value) <= 0.5001 * unit, "\(name): \(text) for \(value)")
+            }
+            seen += 1
+        }
+        #expect(seen == 8)
     }
 
     @Test("critical in a layer without bias takes σ_b = 0, and in an output without activation σ_w = 1") func criticalPlaces() throws {

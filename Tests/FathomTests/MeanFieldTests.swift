@@ -58,6 +58,7 @@ struct MeanFieldTests {
         #expect(abs(try #require(MeanField(.relu, weightVariance: 1, biasVariance: 0.1).fixedPoint()).variance - 0.2) < 1e-13)
         #expect(MeanField(.relu, weightVariance: 2.1, biasVariance: 0).fixedPoint() == nil)
         #expect(MeanField(.relu, weightVariance: 2, biasVariance: 0.1).fixedPoint() == nil)
+        #expect(MeanField(.leakyReLU(slope: 0.01), weightVariance: 2 / 1.0001, biasVariance: 0.1).fixedPoint() == nil)
         #expect(MeanField(.relu, weightVariance: 1.9, biasVariance: 0).fixedPoint()?.variance == 0)
     }
 

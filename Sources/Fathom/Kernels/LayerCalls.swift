@@ -75,21 +75,26 @@ extension Call {
         }
     }
 
-    static func dropout(_ rate: Double, seed: UInt64, layer: Int, batch: UnsafePointer<Batch>, mask: Panels, x: Panels, y: Panels) -> Call {
-        dropout(FATHOM_DROPOUT_FORWARD, rate, seed, layer, batch, mask, x, y)
+    static func dropout(
+        _ rate: Double, seed: UInt64, layer: Int, batch: UnsafePointer<Batch>, steps: Int, mask: Panels, x: Panels, y: Panels
+    ) -> Call {
+        dropout(FATHOM_DROPOUT_FORWARD, rate, seed, layer, batch, steps, mask, x, y)
     }
 
     /// dx is dy where the mask kept, times 1/(1 − rate).
-    static func dropoutBackward(_ rate: Double, seed: UInt64, layer: Int, batch: UnsafePointer<Batch>, mask: Panels, dy: Panels, dx: Panels) -> Call {
-        dropout(FATHOM_DROPOUT_BACKWARD, rate, seed, layer, batch, mask, dy, dx)
+    static func dropoutBackward(
+        _ rate: Double, seed: UInt64, layer: Int, batch: UnsafePointer<Batch>, steps: Int, mask: Panels, dy: Panels, dx: Panels
+    ) -> Call {
+        dropout(FATHOM_DROPOUT_BACKWARD, rate, seed, layer, batch, steps, mask, dy, dx)
     }
 
     private static func dropout(
-        _ operation: fathom_operation, _ rate: Double, _ seed: UInt64, _ layer: Int, _ batch: UnsafePointer<Batch>, _ mask: Panels, _ x: Panels, _ y: Panels
+        _ operation: fathom_operation, _ rate: Double, _ seed: UInt64, _ layer: Int, _ batch: UnsafePointer<Batch>, _ steps: Int, _ mask: Panels,
+        _ x: Panels, _ y: Panels
     ) -> Call {
         Call(operation) {
             $0.dropout = fathom_dropout_arguments(
-                rows: x.rows, columns: x.columns, seed: seed, layer: UInt32(layer), purpose: RandomPurpose.dropout.rawValue,
+                rows: x.rows, columns: x.columns, steps: steps, seed: seed, layer: UInt32(layer), purpose: RandomPurpose.dropout.rawValue,
                 threshold: UInt32(rate * 0x1p32), scale: Float(1 / (1 - rate)), batch: batch,
                 mask: UnsafeMutableRawPointer(mask.data).assumingMemoryBound(to: UInt16.self), x: x.data, x_stride: x.stride, y: y.data, y_stride: y.stride)
         }

@@ -1,6 +1,6 @@
 extension Activation {
-    /// φ(x) and φ′(x) in float64, for theory: within 1e-15 of max(1, |φ|), by the library's own functions. φ′ at a kink is the one of its left
-    /// side (of hardtanh, 0). Training uses the kernels' float32 functions instead.
+    /// φ(x) and φ′(x) in float64, for theory: within 1e-15·max(1, |φ|) and 2e-15, by the library's own functions. φ′ at a kink is the
+    /// one of its left side (of hardtanh, 0). Training uses the kernels' float32 functions instead.
     public func function(_ x: Double) -> (value: Double, slope: Double) {
         switch self {
         case .identity: return (x, 1)

@@ -9,11 +9,11 @@ extension Dropout: PlannedLayer {
         }
         // One bit for each element: sixteen to a panel row, which is half a float.
         let mask = plan.take(rows: 1, columns: (x.rows * Panels.panels(x.columns) + 1) / 2)
-        let y = plan.take(like: x), seed = plan.settings.seed
-        plan.append(.dropout(rate, seed: seed, layer: ordinal, batch: batch, mask: mask, x: x, y: y))
+        let y = plan.take(like: x), seed = plan.settings.seed, steps = input.steps ?? 1
+        plan.append(.dropout(rate, seed: seed, layer: ordinal, batch: batch, steps: steps, mask: mask, x: x, y: y))
         return Pass(output: Signal(y, steps: input.steps)) { dz, _, plan in
             let dx = plan.destination(for: dz)
-            plan.append(.dropoutBackward(rate, seed: seed, layer: ordinal, batch: batch, mask: mask, dy: dz, dx: dx))
+            plan.append(.dropoutBackward(rate, seed: seed, layer: ordinal, batch: batch, steps: steps, mask: mask, dy: dz, dx: dx))
             return plan.backward(throughActivationOf: input, dx)
         }
     }

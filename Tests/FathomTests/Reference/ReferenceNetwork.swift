@@ -103,13 +103,13 @@ struct ReferenceNetwork {
         return (mean, variance)
     }
 
-    /// Row r of step t is row t·(rows of a step) + r of the kernels' matrix, whose rows take whole panels of 16 words each.
+    /// Words are numbered sample by sample, each step of it taking whole panels of 16.
     private func dropped(_ x: Batch, rate: Double, _ ordinal: UInt64, _ pass: Pass) -> Batch {
         let words = UInt64((x[0][0].count + 15) / 16 * 16), threshold = UInt32(rate * 0x1p32)
         return x.enumerated().map { t, rows in
             rows.enumerated().map { r, row in
                 row.enumerated().map { c, value in
-                    let word = randomWord(UInt64(t * rows.count + r) * words + UInt64(c), seed: pass.seed, stream: ordinal << 32 | pass.step, purpose: 3)
+                    let word = randomWord(UInt64(r * x.count + t) * words + UInt64(c), seed: pass.seed, stream: ordinal << 32 | pass.step, purpose: 3)
                     return word >= threshold ? value / (1 - rate) : 0
                 }
             }

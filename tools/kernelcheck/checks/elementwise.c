@@ -50,7 +50,8 @@ void make_dropout(kernel_case *c, fathom_operation operation) {
     const plan *p = &c->plan;
     bool forward = operation == FATHOM_DROPOUT_FORWARD, in_place = p->options & 1;
     fathom_dropout_arguments *a = &c->call.arguments.dropout;
-    a->rows = p->rows;
+    a->steps = p->options >> 8 & 1 ? 2 + (p->options >> 9) % 4 : 1;
+    a->rows = a->steps * p->rows;
     a->columns = p->outputs;
     a->seed = draw(&c->random);
     a->layer = (uint32_t)draw(&c->random) >> (p->options & 2 ? 8 : 28);
@@ -59,18 +60,19 @@ void make_dropout(kernel_case *c, fathom_operation operation) {
     a->scale = (float)(0x1p32 / (0x1p32 - a->threshold));
     fathom_batch batch = {draw(&c->random) >> (p->options & 16 ? 20 : 56), draw(&c->random) >> (p->options & 32 ? 28 : 56)};
     a->batch = memcpy(flat(c, "batch", ELEMENT_BYTE, sizeof batch, false, false), &batch, sizeof batch);
-    size_t panels = (p->outputs + 15) / 16;
-    a->mask = flat(c, "mask", ELEMENT_MASK, panels * p->rows, forward, false);
-    for (size_t i = 0; !forward && i < panels * p->rows; i++) {
-        size_t live = p->outputs - 16 * (i / p->rows);
+    size_t words = (p->outputs + 15) / 16 * a->rows;
+    a->mask = flat(c, "mask", ELEMENT_MASK, words, forward, false);
+    for (size_t i = 0; !forward && i < words; i++) {
+        size_t live = p->outputs - 16 * (i / a->rows);
         a->mask[i] = (uint16_t)(draw(&c->random) & (live < 16 ? (1u << live) - 1 : 0xffff));
     }
-    if (!in_place) a->x = read_matrix(c, "x", p->rows, p->outputs, forward ? PADDING_FREE : PADDING_ZERO, &a->x_stride);
-    a->y = written_matrix(c, "y", p->rows, p->outputs, PADDING_ZERO, in_place, &a->y_stride);
+    if (!in_place) a->x = read_matrix(c, "x", a->rows, p->outputs, forward ? PADDING_FREE : PADDING_ZERO, &a->x_stride);
+    a->y = written_matrix(c, "y", a->rows, p->outputs, PADDING_ZERO, in_place, &a->y_stride);
     if (in_place) {
         a->x = a->y;
         a->x_stride = a->y_stride;
     }
+    fact(c, "steps", (double)a->steps);
     fact(c, "threshold", a->threshold);
     fact(c, "layer", a->layer);
     fact(c, "step", (double)batch.step);

@@ -28,7 +28,7 @@ static float *positive_vector(kernel_case *c, const char *name) {
     return values;
 }
 
-// Where options say so, y lies over x, and where not, z is kept.
+// x, and y, which may lie over it; where it does not, z may be kept.
 typedef struct spans {
     const float *x;
     size_t x_stride;
@@ -45,7 +45,10 @@ static spans forward_spans(kernel_case *c) {
     if (!in_place) s.x = read_matrix(c, "x", p->rows, p->outputs, PADDING_FREE, &s.x_stride);
     if (kept) s.z = written_matrix(c, "z", p->rows, p->outputs, PADDING_FREE, false, &s.z_stride);
     s.y = written_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, in_place, &s.y_stride);
-    if (in_place) s.x = s.y, s.x_stride = s.y_stride;
+    if (in_place) {
+        s.x = s.y;
+        s.x_stride = s.y_stride;
+    }
     fact(c, "in place", in_place);
     fact(c, "z kept", kept);
     return s;
@@ -68,7 +71,10 @@ static gradients backward_spans(kernel_case *c, bool wanted) {
     if (!in_place) g.dy = read_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, &g.dy_stride);
     if (activates(p)) g.saved = read_matrix(c, "saved", p->rows, p->outputs, PADDING_FREE, &g.saved_stride);
     if (wanted) g.dx = written_matrix(c, "dx", p->rows, p->outputs, PADDING_ZERO, in_place, &g.dx_stride);
-    if (in_place) g.dy = g.dx, g.dy_stride = g.dx_stride;
+    if (in_place) {
+        g.dy = g.dx;
+        g.dy_stride = g.dx_stride;
+    }
     fact(c, "in place", in_place);
     fact(c, "dx wanted", wanted);
     return g;
