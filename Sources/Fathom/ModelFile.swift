@@ -27,7 +27,7 @@ extension Model {
         } catch {
             throw invalid("its details cannot be read")
         }
-        for standardization in [(details.inputStandardization, inputs), (details.targetStandardization, outputs * (outputSteps ?? 1))] {
+        for standardization in [(details.inputStandardization, inputs), (details.targetStandardization, outputs)] {
             if let s = standardization.0, ![1, standardization.1].contains(s.mean.count) || s.mean.count != s.deviation.count {
                 throw invalid("its standardization has \(s.mean.count) columns, the model \(standardization.1)")
             }
