@@ -67,8 +67,8 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LOSS_MEAN: return grid(1, 1, 1, a->loss_mean.rows, 8.0 * a->loss_mean.rows);
     case FATHOM_SQUARED_NORM: {
         const fathom_squared_norm_arguments *s = &a->squared_norm;
-        double n = (double)s->rows * s->columns;
-        return grid(1, 1, fathom_panels(s->columns), 2 * n, 4 * n);
+        double n = (double)s->rows * s->columns, read = s->squares ? n / 256 : n;
+        return grid(1, 1, fathom_panels(s->columns), 2 * read, s->squares ? 8 * read : 4 * read);
     }
     case FATHOM_CLIP: return grid(1, 1, 1, 0, 0);
     case FATHOM_CLIP_VALUES: return grid(a->clip_values.count / FATHOM_PANEL, 1, 1, 2.0 * a->clip_values.count, 8.0 * a->clip_values.count);

@@ -1,4 +1,4 @@
-// Walks a list of calls with a team of threads: each thread runs its share of a call, then waits for the others.
+// Walks a list of calls with a team of threads: each thread runs its share of a call, then waits for the others, unless the next call overlaps.
 #include "table.h"
 
 typedef struct list {
@@ -7,14 +7,14 @@ typedef struct list {
     const fathom_kernel_table *table;
 } list;
 
-static void walk(void *context, int thread, int team) {
+static void walk(void *context, int thread, fathom_team team) {
     const list *l = context;
     for (size_t i = 0; i < l->count; i++) {
         const fathom_call *call = &l->calls[i];
-        fathom_range range = fathom_share(fathom_grid_of(call), thread, team);
+        fathom_range range = fathom_share(fathom_grid_of(call), thread, team.threads);
         if (range.row_begin < range.row_end && range.panel_begin < range.panel_end)
             l->table->kernels[call->operation](&call->arguments, range);
-        if (team > 1 && i + 1 < l->count) fathom_barrier();
+        if (!call->overlaps && i + 1 < l->count) fathom_barrier(team);
     }
 }
 

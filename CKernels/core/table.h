@@ -17,16 +17,35 @@ extern fathom_kernel *const fathom_avx2_kernels[FATHOM_OPERATIONS];
 extern fathom_kernel *const fathom_avx512_kernels[FATHOM_OPERATIONS];
 extern fathom_kernel *const fathom_neon_kernels[FATHOM_OPERATIONS];
 
+// Where a team's threads wait for each other: how many have arrived, and a number that changes when all have, on cache lines of their own.
+typedef struct fathom_gate {
+    _Alignas(64) _Atomic int arrived;
+    _Alignas(64) _Atomic unsigned phase;
+} fathom_gate;
+
+typedef struct fathom_team {
+    int threads;
+    fathom_gate *gate;
+} fathom_team;
+
 // Runs body(context, thread, team) once on each thread of a team of at most `threads`.
-typedef void fathom_team_body(void *context, int thread, int team);
+typedef void fathom_team_body(void *context, int thread, fathom_team team);
 void fathom_parallel(int threads, fathom_team_body *body, void *context);
-// Waits until all threads of the team are here. Only inside fathom_parallel.
-void fathom_barrier(void);
+// Waits until all threads of the team are here.
+void fathom_barrier(fathom_team team);
 
 // The share of one thread of a team in a call's grid; empty where the work is too small for so many threads.
 fathom_range fathom_share(fathom_grid grid, int thread, int team);
 // How many threads of a team of `threads` a grid's work can pay for.
 int fathom_threads_worth(fathom_grid grid, int threads);
+
+// A panel's sum of squares from those of its blocks.
+static inline double fathom_sum_of_blocks(const fathom_squared_norm_arguments *s, size_t panel) {
+    size_t blocks = (s->rows + FATHOM_PANEL - 1) / FATHOM_PANEL;
+    double sum = 0;
+    for (size_t b = 0; b < blocks; b++) sum += s->squares[blocks * panel + b];
+    return sum;
+}
 
 static inline size_t fathom_panels(size_t columns) { return (columns + FATHOM_PANEL - 1) / FATHOM_PANEL; }
 

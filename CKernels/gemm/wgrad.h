@@ -3,23 +3,32 @@
 // Parameters of the include, per instruction set:
 //   WGRAD_DEPTH_BLOCK  rows for which a block of dY stays in the first-level cache; a multiple of 16
 //   WGRAD_SQUARE       panels of X and of dY whose blocks, and the square of dW where they meet, stay in the second-level cache
-// Needs gemm/product.h.
+// Needs gemm/product.h and reduce/squared_norm.h.
+
+// The squares of a finished block of dW, still in the first-level cache.
+INLINE void sum_squares(const fathom_gemm_wgrad_arguments *a, size_t row, size_t rows, size_t panel) {
+    a->squares[(a->inputs + 15) / 16 * panel + row / 16] = block_squares(a->dw + panel * a->dw_stride + 16 * row, rows, vf_set(0), false);
+}
 
 // One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
-static void KERNEL(wgrad_square)(const product *p, fathom_range range) {
+static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const product *p, fathom_range range) {
     size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), tallest = least(16, range.row_end - range.row_begin), k = 0;
     do {
         size_t steps = least(depth_block, p->depth - k);
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
             tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
-            for (size_t row = range.row_begin; row < range.row_end; row += 16)
-                KERNEL(multiply_block)(p, row, least(16, range.row_end - row), k, steps, panel, width);
-            panel += panels_of(width);
+            size_t end = panel + panels_of(width), live = p->columns - 16 * (end - 1);
+            for (size_t row = range.row_begin; row < range.row_end; row += 16) {
+                size_t rows = least(16, range.row_end - row);
+                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width);
+                if (k + steps < p->depth) continue;
+                if (live < 16) KERNEL(clear_padding)(p->c + (end - 1) * p->c_stride + 16 * row, rows, live);
+                for (size_t q = panel; a->squares && q < end; q++) sum_squares(a, row, rows, q);
+            }
+            panel = end;
         }
         k += steps;
     } while (k < p->depth);
-    size_t last = range.panel_end - 1, live = p->columns - 16 * last;
-    if (live < 16) KERNEL(clear_padding)(p->c + last * p->c_stride + 16 * range.row_begin, range.row_end - range.row_begin, live);
 }
 
 // Squares of dW stay in the second-level cache, with the blocks of X and dY that meet in them, for all rows.
@@ -36,7 +45,7 @@ static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range r
     for (size_t row = range.row_begin; row < range.row_end; row += 16 * WGRAD_SQUARE)
         for (size_t panel = range.panel_begin; panel < range.panel_end; panel += WGRAD_SQUARE) {
             size_t row_end = least(row + 16 * WGRAD_SQUARE, range.row_end), panel_end = least(panel + WGRAD_SQUARE, range.panel_end);
-            KERNEL(wgrad_square)(&p, (fathom_range){row, row_end, panel, panel_end});
+            KERNEL(wgrad_square)(a, &p, (fathom_range){row, row_end, panel, panel_end});
         }
 }
 

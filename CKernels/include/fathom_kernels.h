@@ -1,7 +1,7 @@
 // The whole kernel surface of Fathom: every operation of a training step, as data.
 //
 // A step is a flat list of calls. A call names an operation and holds its arguments; `fathom_run` walks the list with a
-// team of threads, one barrier between calls. Nothing here allocates, does I/O, or keeps state beyond the table of
+// team of threads, a barrier after each call that does not say `overlaps`. Nothing here allocates, does I/O, or keeps state beyond the table of
 // kernels chosen once for the processor. Sizes are in elements. Memory is the caller's, 64-byte aligned, but for row-major data,
 // orders and classes of data sets, which need the alignment of their elements alone.
 //
@@ -131,7 +131,8 @@ typedef struct fathom_gemm_dgrad_arguments {
 } fathom_gemm_dgrad_arguments;
 
 // dW = Xᵀ·dY: a chain over r = 0 … rows−1, from zero or from the stored dW, so that micro-batches of consecutive rows give
-// the bits of the whole batch. Padding lanes of dW become zero.
+// the bits of the whole batch. Padding lanes of dW become zero. squares[b·panel + r/16], b = ceil(inputs/16), is the sum of squares of the block of 16
+// rows of dW from r in that panel, as squared_norm takes it.
 typedef struct fathom_gemm_wgrad_arguments {
     size_t rows, inputs, outputs;
     const float *x;   // [rows × inputs]
@@ -141,6 +142,7 @@ typedef struct fathom_gemm_wgrad_arguments {
     bool accumulate;
     float *dw;        // [inputs × outputs]
     size_t dw_stride;
+    double *squares;  // [panels of dW × blocks]; NULL: not wanted
 } fathom_gemm_wgrad_arguments;
 
 // T = Mᵀ, padding lanes zero.
@@ -254,10 +256,12 @@ typedef struct fathom_update {
 
 // sums[p] = Σ g² over panel p, in float64: per 16-row block a chain down each lane, the lanes in a fixed tree, the blocks in order.
 // Where clip_value is finite, clipped_sums likewise of the clipped values; else clipped_sums is left alone and may be NULL.
+// Where wgrad has summed the blocks, they are only added, and g is not read.
 typedef struct fathom_squared_norm_arguments {
     size_t rows, columns;
     const float *g;
     size_t g_stride;
+    const double *squares;  // [panels × blocks], as wgrad left them; NULL: none. Of values that are not clipped
     float clip_value;
     double *sums;          // [panels]
     double *clipped_sums;  // [panels]
@@ -660,6 +664,9 @@ typedef union fathom_arguments {
 
 typedef struct fathom_call {
     fathom_operation operation;
+    // No barrier after this call: a thread that has done its share goes on. A call that overlaps, those that follow it up to the first that does not, and
+    // that one too, must not read or write what another of them writes.
+    bool overlaps;
     fathom_arguments arguments;
 } fathom_call;
 

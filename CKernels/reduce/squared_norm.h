@@ -32,7 +32,7 @@ static void KERNEL(squared_norm)(const fathom_arguments *arguments, fathom_range
     vf limit = vf_set(s->clip_value);
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         const float *g = s->g + p * s->g_stride;
-        s->sums[p] = panel_squares(g, s->rows, limit, false);
+        s->sums[p] = s->squares ? fathom_sum_of_blocks(s, p) : panel_squares(g, s->rows, limit, false);
         if (s->clip_value < __builtin_inff()) s->clipped_sums[p] = panel_squares(g, s->rows, limit, true);
     }
 }

@@ -1,5 +1,7 @@
 // The matrix products of a dense layer, defined: the naive loops, forward beside its gradients. Each kernel covers the range it is
 // given: rows and panels of its result.
+#include <math.h>
+
 #include "reference.h"
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -55,6 +57,12 @@ void fathom_gemm_wgrad_reference(const fathom_arguments *arguments, fathom_range
             *dw = sum;
         }
     clear_padding(a->dw, a->dw_stride, a->outputs, range);
+    size_t blocks = fathom_panels(a->inputs);
+    for (size_t p = range.panel_begin; a->squares && p < range.panel_end; p++)
+        for (size_t r = range.row_begin; r < range.row_end; r += FATHOM_PANEL) {
+            size_t rows = range.row_end - r < FATHOM_PANEL ? range.row_end - r : FATHOM_PANEL;
+            a->squares[blocks * p + r / FATHOM_PANEL] = fathom_block_squares_reference(fathom_at(a->dw, a->dw_stride, r, FATHOM_PANEL * p), rows, INFINITY);
+        }
 }
 
 void fathom_transpose_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -4,7 +4,7 @@
 #include "scalar.h"
 
 // The square of a float is exact in float64, so it does not matter whether its addition is fused.
-static double block_sum(const float *g, size_t rows, float limit) {
+double fathom_block_squares_reference(const float *g, size_t rows, float limit) {
     double lane[FATHOM_PANEL] = {0};
     for (size_t r = 0; r < rows; r++)
         for (int i = 0; i < FATHOM_PANEL; i++) {
@@ -19,18 +19,18 @@ void fathom_squared_norm_reference(const fathom_arguments *arguments, fathom_ran
     const fathom_squared_norm_arguments *s = &arguments->squared_norm;
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         const float *g = s->g + p * s->g_stride;
-        double sum = 0, clipped = 0;
-        for (size_t r = 0; r < s->rows; r += FATHOM_PANEL) {
+        double sum = s->squares ? fathom_sum_of_blocks(s, p) : 0, clipped = 0;
+        for (size_t r = 0; r < s->rows && !s->squares; r += FATHOM_PANEL) {
             size_t rows = s->rows - r < FATHOM_PANEL ? s->rows - r : FATHOM_PANEL;
-            sum += block_sum(g + r * FATHOM_PANEL, rows, INFINITY);
-            if (s->clip_value < INFINITY) clipped += block_sum(g + r * FATHOM_PANEL, rows, s->clip_value);
+            sum += fathom_block_squares_reference(g + r * FATHOM_PANEL, rows, INFINITY);
+            if (s->clip_value < INFINITY) clipped += fathom_block_squares_reference(g + r * FATHOM_PANEL, rows, s->clip_value);
         }
         s->sums[p] = sum;
         if (s->clip_value < INFINITY) s->clipped_sums[p] = clipped;
     }
 }
 
-// As block_sum, of the products of `live` columns.
+// As the sum of squares, of the products of `live` columns.
 static double block_products(const float *a, const float *b, size_t rows, size_t live) {
     double lane[FATHOM_PANEL] = {0};
     for (size_t r = 0; r < rows; r++)

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+// The sum of squares of at most 16 rows of a panel, each value cut to ± limit first, in the tree that every norm is made of.
+double fathom_block_squares_reference(const float *g, size_t rows, float limit);
+
 // Element (row, column) of a matrix in panels.
 static inline float *fathom_at(const float *m, size_t stride, size_t row, size_t column) {
     return (float *)m + stride * (column / FATHOM_PANEL) + FATHOM_PANEL * row + column % FATHOM_PANEL;

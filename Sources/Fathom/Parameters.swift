@@ -32,6 +32,8 @@ struct ParameterTensor: Sendable {
     let layer: Int
     /// Place among the tensors of its layer.
     let index: Int
+    /// Of the blocks of 16×16 elements of all weights, the first of this one, where it is a weight: a gradient's norm is summed over them.
+    let firstBlock: Int
 
     /// Of the whole matrix in panels; the padding between groups counts.
     var columns: Int { groups == 1 ? columnsOfGroup : groups * Panels.padded(columnsOfGroup) }
@@ -40,6 +42,8 @@ struct ParameterTensor: Sendable {
     var elements: Int { rows * columnsOfGroup * groups }
     /// Floats it takes, padding included.
     var count: Int { Panels.count(rows: rows, columns: columns) }
+    /// Of 16×16 elements.
+    var blocks: Int { Panels.panels(columns) * Panels.panels(rows) }
 
     func panels(in floats: UnsafeMutablePointer<Float>) -> Panels { Panels(data: floats + offset, rows: rows, columns: columns) }
 
@@ -64,6 +68,8 @@ struct ParameterLayout: Sendable {
     let count: Int
     /// Floats in all, padding included.
     let storageCount: Int
+    /// Blocks of 16×16 elements of all weights.
+    let weightBlocks: Int
     /// Learned parameters as one counts them, without padding.
     let elements: Int
     /// Into each layer, in the order of `Network.places`.
@@ -93,12 +99,16 @@ struct ParameterLayout: Sendable {
             }
             ends.append(next)
         }
+        var blocks = 0
         all = zip(requests, offsets).map { entry, offset in
             let (request, place, index) = entry
-            return ParameterTensor(
+            let tensor = ParameterTensor(
                 name: "\(place.path).\(request.name)", role: request.role, rows: request.rows, columnsOfGroup: request.columns, groups: request.groups,
-                offset: offset, layer: place.ordinal, index: index)
+                offset: offset, layer: place.ordinal, index: index, firstBlock: blocks)
+            if tensor.role == .weight { blocks += tensor.blocks }
+            return tensor
         }
+        weightBlocks = blocks
         tensors = all.filter { $0.role != .state }
         (decayingCount, count, storageCount) = (ends[0], ends[1], ends[2])
         elements = tensors.reduce(0) { $0 + $1.elements }

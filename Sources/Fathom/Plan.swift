@@ -56,6 +56,8 @@ struct Plan {
         let loss: UnsafeMutablePointer<Double>
         let batch: UnsafePointer<Batch>
         let update: UnsafePointer<Update>?
+        /// Where the sums of squares of the blocks of the weights' gradients go; nil: nowhere.
+        var squares: UnsafeMutablePointer<Double>?
         /// Rows of the batch that the loss is a mean over; nil: the plan's own.
         var batchRows: Int?
         /// Where the losses of the batch's rows lie, the plan's from its first on; nil: a place of its own.
@@ -98,7 +100,7 @@ extension Plan.Blueprint {
     ) -> Plan {
         let training = purpose == .training, settings = PlanSettings(
             rows: rows, training: training, accumulates: (step?.batchRows ?? rows) != rows, recomputes: training && recompute == .sqrt, seed: seed,
-            timeNorm: timeNorm, batch: step?.batch, update: step?.update)
+            timeNorm: timeNorm, batch: step?.batch, update: step?.update, squares: step?.squares)
         var plan = PlanBuilder(settings, layout, parameters: parameters, gradients: gradients, memory: memory)
 
         let steps = network.inputSteps
@@ -130,7 +132,7 @@ extension Plan.Blueprint {
             plan.append(binary ? .activationForward(.sigmoid, z: output, y: answer) : .softmax(y: output, p: answer))
         }
         return Plan(
-            calls: plan.calls, tail: plan.tail, rows: rows, output: answer, inputGradient: inputGradient, rowLoss: rowLoss, predictedClasses: predictedClasses,
+            calls: plan.calls, tail: plan.tail.map { $0.overlapping() }, rows: rows, output: answer, inputGradient: inputGradient, rowLoss: rowLoss, predictedClasses: predictedClasses,
             targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, blueprint: self)
     }
 

@@ -65,6 +65,8 @@ struct PlanBuilder {
     private(set) var calls: [Call] = []
     /// Calls that follow the update of the parameters.
     private(set) var tail: [Call] = []
+    /// Where weights are transposed, in turn.
+    private var transposed: [UnsafeMutablePointer<Float>] = []
     /// Whether a forward pass is run for the second time, its first results having been let go.
     var isRecomputing = false
 
@@ -90,6 +92,8 @@ struct PlanBuilder {
 
     func parameter(_ tensor: ParameterTensor) -> Panels { tensor.panels(in: parameters) }
     func gradient(_ tensor: ParameterTensor) -> Panels { tensor.panels(in: gradients) }
+    /// Where the sums of squares of the blocks of a weight's gradient go.
+    func squares(_ tensor: ParameterTensor) -> UnsafeMutablePointer<Double>? { settings.squares.map { $0 + tensor.firstBlock } }
 
     /// A buffer to write a changed gradient to: itself, where nobody else reads it.
     mutating func destination(for gradient: Panels) -> Panels {
@@ -106,12 +110,33 @@ struct PlanBuilder {
         return dz
     }
 
-    /// dx = (dy·wᵀ) ⊙ φ′(saved), or dx + dy·wᵀ where it accumulates, wᵀ made on the way.
+    /// dw = xᵀ·dy, and the bias's gradient; then, unless it is the last that the layer does, without a barrier.
+    mutating func appendWeightGradients(x: Panels, dy: Panels, weight: ParameterTensor, bias: ParameterTensor?, isLast: Bool) {
+        let accumulate = settings.accumulates
+        append(.wgrad(x: x, dy: dy, accumulate: accumulate, dw: gradient(weight), squares: squares(weight)).overlapping(bias != nil || !isLast))
+        if let bias { append(.biasGradient(dy: dy, accumulate: accumulate, db: gradient(bias).data).overlapping(!isLast)) }
+    }
+
+    /// dx = (dy·wᵀ) ⊙ φ′(saved), or dx + dy·wᵀ where it accumulates.
+    ///
+    /// wᵀ is made while the calls before the last barrier run, in one of two places: the other one may be read by the dgrad among them.
     mutating func appendDgrad(dy: Panels, w: Panels, input: Signal, dx: Panels, accumulate: Bool = false) {
-        let transposed = take(rows: w.columns, columns: w.rows)
-        append(.transpose(w, into: transposed))
+        let transposed = nextTransposed(rows: w.columns, columns: w.rows), transpose = Call.transpose(w, into: transposed)
+        if let last = calls.lastIndex(where: { !$0.overlaps }) {
+            calls.insert(transpose.overlapping(), at: last)
+        } else {
+            calls.append(transpose)
+        }
         append(.dgrad(dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx))
-        release(transposed)
+    }
+
+    private mutating func nextTransposed(rows: Int, columns: Int) -> Panels {
+        if transposed.isEmpty {
+            let largest = layout.tensors.reduce(0) { $1.role == .weight ? max($0, Panels.count(rows: $1.columns, columns: $1.rows)) : $0 }
+            for _ in 0..<2 { transposed.append(pool.reserve(Float.self, count: largest)) }
+        }
+        transposed.swapAt(0, 1)
+        return Panels(data: transposed[0], rows: rows, columns: columns)
     }
 }
 
@@ -130,6 +155,8 @@ struct PlanSettings {
     /// What draws of a step are keyed by, and whether the step was finite; nil where the plan does not train.
     let batch: UnsafePointer<Batch>?
     let update: UnsafePointer<Update>?
+    /// Where the sums of squares of the blocks of the weights' gradients go; nil: nowhere.
+    let squares: UnsafeMutablePointer<Double>?
 }
 
 extension PlanBuilder {

@@ -113,7 +113,7 @@ final class StepRunner {
         if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }
         let step = Plan.Step(
             loss: state.loss, batch: UnsafePointer(key.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update),
-            batchRows: rows == batchRows ? nil : batchRows)
+            squares: state.clipping.squares, batchRows: rows == batchRows ? nil : batchRows)
         var plan = try Plan(blueprint, rows: rows, parameters: parameters.floats(at: 0), gradients: gradients.floats(at: 0), step: step)
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }

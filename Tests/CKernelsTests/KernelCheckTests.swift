@@ -70,7 +70,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
             let wgrad = call(FATHOM_GEMM_WGRAD) {
                 $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, x: dx.pointer, x_stride: dx.stride, dy: y.pointer, dy_stride: y.stride,
-                    accumulate: false, dw: dw.pointer, dw_stride: dw.stride)
+                    accumulate: false, dw: dw.pointer, dw_stride: dw.stride, squares: nil)
             }
             run(forward, transpose, dgrad, wgrad, threads: threads)
             return [y.bits, wt.bits, dx.bits, dw.bits]
@@ -88,7 +88,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
                 run(call(FATHOM_GEMM_WGRAD) {
                     $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
                         rows: part.count, inputs: inputs, outputs: outputs, x: x.pointer + 16 * part.lowerBound, x_stride: x.stride,
-                        dy: dy.pointer + 16 * part.lowerBound, dy_stride: dy.stride, accumulate: i > 0, dw: dw.pointer, dw_stride: dw.stride)
+                        dy: dy.pointer + 16 * part.lowerBound, dy_stride: dy.stride, accumulate: i > 0, dw: dw.pointer, dw_stride: dw.stride, squares: nil)
                 })
             }
             return dw.bits

@@ -205,7 +205,7 @@ private func clip(_ tensors: [[Double]], values: [[Double]]? = nil, loss: Double
         sums.withUnsafeMutableBufferPointer { sums in
             run(call(FATHOM_SQUARED_NORM) {
                 $0.squared_norm = fathom_squared_norm_arguments(
-                    rows: 50, columns: 35, g: g.pointer, g_stride: g.stride, clip_value: .infinity, sums: sums.baseAddress, clipped_sums: nil)
+                    rows: 50, columns: 35, g: g.pointer, g_stride: g.stride, squares: nil, clip_value: .infinity, sums: sums.baseAddress, clipped_sums: nil)
             })
         }
         let (update, norms) = clip([sums], settings { $0.clip_norm = 1 })
@@ -224,11 +224,40 @@ private func clip(_ tensors: [[Double]], values: [[Double]]? = nil, loss: Double
             clipped.withUnsafeMutableBufferPointer { clipped in
                 run(call(FATHOM_SQUARED_NORM) {
                     $0.squared_norm = fathom_squared_norm_arguments(
-                        rows: 3, columns: 2, g: g.pointer, g_stride: g.stride, clip_value: 1.5, sums: sums.baseAddress,
+                        rows: 3, columns: 2, g: g.pointer, g_stride: g.stride, squares: nil, clip_value: 1.5, sums: sums.baseAddress,
                         clipped_sums: clipped.baseAddress)
                 })
             }
         }
         #expect(sums == [4 + 1 + 0 + 1 + 4 + 9] && clipped == [2.25 + 1 + 0 + 1 + 2.25 + 2.25])
+    }
+
+    /// A norm is the same number whether wgrad has summed the squares of its blocks, on any number of threads, or they are read again.
+    @Test(arguments: [(1, 1), (16, 16), (33, 40), (200, 130), (784, 20)])
+    func squaresOfWeightGradients(inputs: Int, outputs: Int) {
+        let x = Panels(37, inputs, in: -1...1, seed: 1), dy = Panels(37, outputs, in: -1...1, seed: 2), dw = Panels(inputs, outputs)
+        let panels = (outputs + 15) / 16
+        func sums(squares: UnsafePointer<Double>?) -> [Double] {
+            [Double](unsafeUninitializedCapacity: panels) { sums, count in
+                run(call(FATHOM_SQUARED_NORM) {
+                    $0.squared_norm = fathom_squared_norm_arguments(
+                        rows: inputs, columns: outputs, g: dw.pointer, g_stride: dw.stride, squares: squares, clip_value: .infinity,
+                        sums: sums.baseAddress, clipped_sums: nil)
+                })
+                count = panels
+            }
+        }
+        for threads: Int32 in 1...3 {
+            var squares = [Double](repeating: .nan, count: panels * ((inputs + 15) / 16))
+            let ofBlocks = squares.withUnsafeMutableBufferPointer { squares in
+                run(call(FATHOM_GEMM_WGRAD) {
+                    $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
+                        rows: 37, inputs: inputs, outputs: outputs, x: x.pointer, x_stride: x.stride, dy: dy.pointer, dy_stride: dy.stride,
+                        accumulate: false, dw: dw.pointer, dw_stride: dw.stride, squares: squares.baseAddress)
+                }, threads: threads)
+                return sums(squares: squares.baseAddress)
+            }
+            #expect(ofBlocks == sums(squares: nil))
+        }
     }
 }

@@ -11,6 +11,13 @@ extension Call {
         fill(&arguments)
     }
 
+    /// The call without a barrier after it: it, those that follow up to the first with one, and that one must be independent of each other.
+    func overlapping(_ overlaps: Bool = true) -> Call {
+        var call = self
+        call.overlaps = overlaps
+        return call
+    }
+
     /// y = φ(x·w + b), or φ(y + x·w + b) where it accumulates; z keeps x·w + b where the activation's derivative needs it.
     static func forward(
         x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, accumulate: Bool = false, z: Panels?, y: Panels
@@ -33,12 +40,12 @@ extension Call {
         }
     }
 
-    /// dw = xᵀ·dy, or dw + xᵀ·dy where it accumulates.
-    static func wgrad(x: Panels, dy: Panels, accumulate: Bool, dw: Panels) -> Call {
+    /// dw = xᵀ·dy, or dw + xᵀ·dy where it accumulates; the sums of squares of its blocks, where they are wanted.
+    static func wgrad(x: Panels, dy: Panels, accumulate: Bool, dw: Panels, squares: UnsafeMutablePointer<Double>?) -> Call {
         Call(FATHOM_GEMM_WGRAD) {
             $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
                 rows: x.rows, inputs: dw.rows, outputs: dw.columns, x: x.data, x_stride: x.stride, dy: dy.data, dy_stride: dy.stride,
-                accumulate: accumulate, dw: dw.data, dw_stride: dw.stride)
+                accumulate: accumulate, dw: dw.data, dw_stride: dw.stride, squares: squares)
         }
     }
 
@@ -103,10 +110,13 @@ extension Call {
         }
     }
 
-    static func squaredNorm(_ g: Panels, clipValue: Float, sums: UnsafeMutablePointer<Double>, clipped: UnsafeMutablePointer<Double>?) -> Call {
+    /// The sums of squares of g's panels: from those of its blocks, where wgrad has left them.
+    static func squaredNorm(
+        _ g: Panels, squares: UnsafePointer<Double>?, clipValue: Float, sums: UnsafeMutablePointer<Double>, clipped: UnsafeMutablePointer<Double>?
+    ) -> Call {
         Call(FATHOM_SQUARED_NORM) {
             $0.squared_norm = fathom_squared_norm_arguments(
-                rows: g.rows, columns: g.columns, g: g.data, g_stride: g.stride, clip_value: clipValue, sums: sums, clipped_sums: clipped)
+                rows: g.rows, columns: g.columns, g: g.data, g_stride: g.stride, squares: squares, clip_value: clipValue, sums: sums, clipped_sums: clipped)
         }
     }
 

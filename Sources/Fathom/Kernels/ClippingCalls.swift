@@ -50,7 +50,7 @@ struct ClippingCalls {
 
     private mutating func measureSums() {
         guard !hasSums else { return }
-        calls += step.squaredNorms(gradients)
+        calls += step.squaredNorms(gradients, afterBackward: calls.isEmpty)
         hasSums = true
     }
 

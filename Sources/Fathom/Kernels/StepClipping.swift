@@ -21,6 +21,8 @@ final class StepClipping {
         /// Of every panel's squares; of the clipped values' too where value clips alone.
         let sums: UnsafeMutablePointer<Double>
         let clippedSums: UnsafeMutablePointer<Double>
+        /// Of the blocks of the weights, as the backward pass leaves them.
+        let squares: UnsafeMutablePointer<Double>
         let norms: UnsafeMutablePointer<Double>
         /// Panels up to the end of each tensor.
         let ends: UnsafeMutablePointer<Int>
@@ -29,9 +31,10 @@ final class StepClipping {
         /// What the last pause decided.
         let factor: UnsafeMutablePointer<Float>
 
-        fileprivate init(_ reservation: inout Reservation, tensors: Int, panels: Int) {
+        fileprivate init(_ reservation: inout Reservation, tensors: Int, panels: Int, blocks: Int) {
             sums = reservation.reserve(Double.self, count: panels)
             clippedSums = reservation.reserve(Double.self, count: panels)
+            squares = reservation.reserve(Double.self, count: blocks)
             norms = reservation.reserve(Double.self, count: tensors)
             ends = reservation.reserve(Int.self, count: tensors)
             again = reservation.reserve(Update.self, count: 1)
@@ -47,10 +50,10 @@ final class StepClipping {
         state = ClippingState(clipping)
         let panels = layout.tensors.map { Panels.panels($0.columns) }, total = panels.reduce(0, +)
         var measured = Reservation()
-        _ = Buffers(&measured, tensors: panels.count, panels: total)
+        _ = Buffers(&measured, tensors: panels.count, panels: total, blocks: layout.weightBlocks)
         memory = try Memory(byteCount: measured.byteCount)
         var placed = Reservation(in: memory)
-        buffers = Buffers(&placed, tensors: panels.count, panels: total)
+        buffers = Buffers(&placed, tensors: panels.count, panels: total, blocks: layout.weightBlocks)
         norms = UnsafeBufferPointer(start: buffers.norms, count: panels.count)
         var end = 0
         for (i, count) in panels.enumerated() {
@@ -70,21 +73,29 @@ final class StepClipping {
     func calls(parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>) -> [Call] {
         if stages.isEmpty || update.pointee.clip_norm.isFinite || update.pointee.clip_value.isFinite {
             let clipped = update.pointee.clip_value.isFinite ? buffers.clippedSums : nil
-            return squaredNorms(gradients, clipped: clipped) + [total(into: update, clipped: clipped, norms: buffers.norms)]
+            return squaredNorms(gradients, afterBackward: true, clipped: clipped) + [total(into: update, clipped: clipped, norms: buffers.norms)]
         }
         let list = ClippingCalls(self, stages, layout, buffers, update, parameters: parameters, gradients: gradients)
         decisions = list.decisions
         return list.calls
     }
 
-    func squaredNorms(_ gradients: UnsafeMutablePointer<Float>, clipped: UnsafeMutablePointer<Double>? = nil) -> [Call] {
+    /// - Parameter afterBackward: whether the gradient is still what the backward pass has left, and summed the squares of.
+    func squaredNorms(_ gradients: UnsafeMutablePointer<Float>, afterBackward: Bool, clipped: UnsafeMutablePointer<Double>? = nil) -> [Call] {
         var panel = 0
-        return layout.tensors.map { tensor in
+        var calls = layout.tensors.map { tensor in
             defer { panel += Panels.panels(tensor.columns) }
-            return .squaredNorm(
-                tensor.panels(in: gradients), clipValue: update.pointee.clip_value, sums: buffers.sums + panel, clipped: clipped.map { $0 + panel })
+            let squares = afterBackward && tensor.role == .weight ? UnsafePointer(buffers.squares + tensor.firstBlock) : nil
+            return Call.squaredNorm(
+                tensor.panels(in: gradients), squares: squares, clipValue: update.pointee.clip_value, sums: buffers.sums + panel,
+                clipped: clipped.map { $0 + panel }).overlapping()
         }
+        if let last = calls.indices.last { calls[last].overlaps = false }
+        return calls
     }
+
+    /// Where the backward pass leaves the sums of squares of the weights' gradients.
+    var squares: UnsafeMutablePointer<Double> { buffers.squares }
 
     func total(
         into update: UnsafeMutablePointer<Update>, clipped: UnsafeMutablePointer<Double>? = nil, norms: UnsafeMutablePointer<Double>? = nil

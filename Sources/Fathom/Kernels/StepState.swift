@@ -46,6 +46,7 @@ final class StepState {
                 optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
                 decay: Float(decay), update: update))
         }
+        for i in calls.indices.dropLast() { calls[i].overlaps = true }
         return clipping.calls(parameters: parameters, gradients: gradients) + calls
     }
 

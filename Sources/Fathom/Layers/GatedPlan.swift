@@ -70,7 +70,10 @@ extension Unrolled {
     private func finishGRU(_ slots: Panels, _ needsInput: Bool, _ plan: inout PlanBuilder) -> Panels? {
         let accumulate = plan.settings.accumulates, x = input.values, w = plan.parameter(weights.input), dw = plan.gradient(weights.input)
         let parts = [(dz: gates(2, of: slots), gates: 2, first: 0), (dz: gates(1, from: 3, of: slots), gates: 1, first: 2)]
-        for part in parts { plan.append(.wgrad(x: x, dy: part.dz, accumulate: accumulate, dw: gates(part.gates, from: part.first, of: dw))) }
+        for part in parts {
+            let squares = plan.squares(weights.input).map { $0 + part.first * (weights.input.blocks / weights.input.groups) }
+            plan.append(.wgrad(x: x, dy: part.dz, accumulate: accumulate, dw: gates(part.gates, from: part.first, of: dw), squares: squares))
+        }
         if let biases {
             for part in parts {
                 plan.append(.biasGradient(dy: part.dz, accumulate: accumulate, db: gates(part.gates, from: part.first, of: plan.gradient(biases.input)).data))

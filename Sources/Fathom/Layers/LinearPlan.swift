@@ -27,9 +27,7 @@ extension Linear: PlannedLayer {
         plan.append(.forward(x: x, w: plan.parameter(weight), bias: bias.map { plan.parameter($0).data }, activation: activation, z: z, y: y))
         return Pass(output: Signal(y, steps: input.steps, activation: activation, saved: z)) { dz, needsInput, plan in
             defer { plan.release(dz) }
-            let accumulate = plan.settings.accumulates
-            plan.append(.wgrad(x: x, dy: dz, accumulate: accumulate, dw: plan.gradient(weight)))
-            if let bias { plan.append(.biasGradient(dy: dz, accumulate: accumulate, db: plan.gradient(bias).data)) }
+            plan.appendWeightGradients(x: x, dy: dz, weight: weight, bias: bias, isLast: !needsInput)
             guard needsInput else { return nil }
             let dx = plan.take(like: x)
             plan.appendDgrad(dy: dz, w: plan.parameter(weight), input: input, dx: dx)

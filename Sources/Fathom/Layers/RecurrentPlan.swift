@@ -98,19 +98,18 @@ struct Unrolled {
         return transposed
     }
 
-    /// dU = Σ_t h_{t−1}ᵀ·dz_t; of one step there is no state before.
+    /// dU = Σ_t h_{t−1}ᵀ·dz_t; of one step there is no state before. The gradients of the input's weights follow.
     func appendStateWeightGradient(h: Panels, dz: Panels, _ plan: inout PlanBuilder) {
         let samples = rows / steps
         plan.append(.wgrad(
-            x: h.rows(0..<rows - samples), dy: dz.rows(samples..<rows), accumulate: plan.settings.accumulates, dw: plan.gradient(weights.state)))
+            x: h.rows(0..<rows - samples), dy: dz.rows(samples..<rows), accumulate: plan.settings.accumulates, dw: plan.gradient(weights.state),
+            squares: plan.squares(weights.state)).overlapping())
     }
 
     /// dW = xᵀ·dz and the gradients of both biases, which are added to the same sums.
     func appendInputGradients(dz: Panels, _ plan: inout PlanBuilder) {
-        let accumulate = plan.settings.accumulates
-        plan.append(.wgrad(x: input.values, dy: dz, accumulate: accumulate, dw: plan.gradient(weights.input)))
+        plan.appendWeightGradients(x: input.values, dy: dz, weight: weights.input, bias: biases?.input, isLast: true)
         guard let biases else { return }
-        plan.append(.biasGradient(dy: dz, accumulate: accumulate, db: plan.gradient(biases.input).data))
         plan.append(.add(nil, plan.gradient(biases.input), y: plan.gradient(biases.state)))
     }
 

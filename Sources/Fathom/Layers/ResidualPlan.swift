@@ -40,7 +40,7 @@ extension Residual: PlannedLayer {
         }
         return Pass(output: Signal(y, steps: input.steps)) { dy, needsInput, plan in
             if let learned { plan.appendScaleGradient(dy, f, scale: constant, of: learned) }
-            if let projection { plan.append(.wgrad(x: x, dy: dy, accumulate: plan.settings.accumulates, dw: plan.gradient(projection))) }
+            if let projection { plan.appendWeightGradients(x: x, dy: dy, weight: projection, bias: nil, isLast: true) }
             var df = dy
             plan.pool.retain(dy)
             if learned != nil || constant != 1 {

@@ -63,15 +63,15 @@ typedef struct burst {
 } burst;
 
 // Thread 0 keeps the time, from when all are there to when all have finished.
-static void run_chains(void *context, int thread, int team) {
+static void run_chains(void *context, int thread, fathom_team team) {
     burst *b = context;
     b->sink = b->chains.run(b->rounds / 8);
-    if (team > 1) fathom_barrier();
+    fathom_barrier(team);
     if (thread == 0) b->begin = now();
     b->sink = b->chains.run(b->rounds);
-    if (team > 1) fathom_barrier();
+    fathom_barrier(team);
     if (thread == 0) b->end = now();
-    if (thread == 0) b->team = team;
+    if (thread == 0) b->team = team.threads;
 }
 
 double machine_fma_gflops(int threads) {
@@ -81,13 +81,13 @@ double machine_fma_gflops(int threads) {
     return b.team * b.rounds * b.chains.flops / (b.end - b.begin) * 1e-9;
 }
 
-static void run_pass(void *context, int thread, int team) {
+static void run_pass(void *context, int thread, fathom_team team) {
     burst *b = context;
-    size_t begin = b->count * thread / team, end = b->count * (thread + 1) / team;
-    if (team > 1) fathom_barrier();
+    size_t begin = b->count * thread / team.threads, end = b->count * (thread + 1) / team.threads;
+    fathom_barrier(team);
     if (thread == 0) b->begin = now();
     for (size_t i = begin; i < end; i++) b->y[i] = 0.999f * b->y[i] + b->x[i];
-    if (team > 1) fathom_barrier();
+    fathom_barrier(team);
     if (thread == 0) b->end = now();
 }
 

@@ -56,6 +56,8 @@ void make_wgrad(kernel_case *c, fathom_operation operation) {
     a->x = read_matrix(c, "x", p->rows, p->inputs, PADDING_FREE, &a->x_stride);
     a->dy = read_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, &a->dy_stride);
     a->dw = written_matrix(c, "dw", p->inputs, p->outputs, PADDING_ZERO, a->accumulate, &a->dw_stride);
+    if (p->options & 8) a->squares = flat(c, "squares", ELEMENT_DOUBLE, (p->inputs + 15) / 16 * ((p->outputs + 15) / 16), true, false);
+    fact(c, "squares", a->squares != NULL);
     fact(c, "accumulate", a->accumulate);
 }
 

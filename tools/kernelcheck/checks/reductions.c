@@ -24,6 +24,12 @@ void make_squared_norm(kernel_case *c, fathom_operation operation) {
     a->columns = p->outputs;
     a->clip_value = p->options & 1 ? 0.3f : INFINITY;
     a->g = read_matrix(c, "g", p->rows, p->outputs, PADDING_ZERO, &a->g_stride);
+    if (p->options & 4 && !(p->options & 1)) {
+        size_t blocks = (p->rows + 15) / 16 * panels;
+        double *squares = flat(c, "squares", ELEMENT_DOUBLE, blocks, false, false);
+        for (size_t i = 0; i < blocks; i++) squares[i] = (double)draw_float(&c->random, p->values) * 0x1.123456789abcdp0;
+        a->squares = squares;
+    }
     a->sums = flat(c, "sums", ELEMENT_DOUBLE, panels, true, false);
     // where nothing is clipped, these are left alone: NULL, or there and unchanged
     if (p->options & 3) a->clipped_sums = flat(c, "clipped_sums", ELEMENT_DOUBLE, panels, p->options & 1, false);
