@@ -2,7 +2,11 @@
 // The switch over kinds is outside the loops: each kind has a loop of its own, in which `kind` is a constant.
 
 INLINE void activate_as(fathom_activation kind, float parameter, const float *z, float *y, size_t count) {
-    for (size_t i = 0; i < count; i += LANES) vf_store(y + i, activation(kind, parameter, vf_load(z + i)));
+    for (size_t i = 0; i < count; i += 16) {
+        vf v[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) v[q] = activation(kind, parameter, vf_load(z + i + q * LANES));
+        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(y + i + q * LANES, v[q]);
+    }
 }
 
 // y = φ(z); count is a multiple of 16; y may be z.
@@ -24,8 +28,11 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
 }
 
 INLINE void activate_backward_as(fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count) {
-    for (size_t i = 0; i < count; i += LANES)
-        vf_store(dz + i, vf_load(dy + i) * activation_slope(kind, parameter, vf_load(saved + i)));
+    for (size_t i = 0; i < count; i += 16) {
+        vf v[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) v[q] = vf_load(dy + i + q * LANES) * activation_slope(kind, parameter, vf_load(saved + i + q * LANES));
+        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dz + i + q * LANES, v[q]);
+    }
 }
 
 // dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL.

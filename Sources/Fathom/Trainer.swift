@@ -28,6 +28,9 @@ public final class Trainer {
     public var learningRate: Double
     /// At most this many threads work on a step.
     public var threads: Int
+    /// Whether fewer than `threads` are used where that turns out faster: steps are timed, and now and then a few are tried with fewer or more. The bits are
+    /// the same.
+    public var adaptsThreads = true
     public internal(set) var stepsTaken = 0
     /// How many of them were clipped.
     public internal(set) var stepsClipped = 0
@@ -43,6 +46,9 @@ public final class Trainer {
     /// The moving average of what is learned, laid out as the parameters are.
     let averages: Memory?
     private let runner: StepRunner
+    private var threadChoice: ThreadChoice
+    /// Rows of the largest batch so far: the steps that are compared with each other.
+    private var largestBatch = 0
 
     /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:details:samples:)`.
     ///
@@ -85,6 +91,7 @@ public final class Trainer {
         self.passes = passes
         self.ema = ema
         self.threads = threads ?? Kernels.threadsAvailable
+        threadChoice = ThreadChoice(most: self.threads)
         learningRate = optimizer.learningRate
         var model = model
         model.details.loss = loss
@@ -164,7 +171,7 @@ public final class Trainer {
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
-        try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: threads)
+        try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
         guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
         stepsTaken += 1
@@ -173,6 +180,16 @@ public final class Trainer {
             clippedGradientNorm: update.clipped_gradient_norm, clipCoefficient: state.clipping.coefficient)
         if step.wasClipped { stepsClipped += 1 }
         return step
+    }
+
+    private func timed(_ rows: Int, _ run: (_ threads: Int) throws -> Void) throws {
+        guard adaptsThreads else { return try run(threads) }
+        threadChoice.most = max(1, threads)
+        let clock = ContinuousClock(), start = clock.now
+        try run(threadChoice.count)
+        // The first step of a size also lays out its plan.
+        if rows == largestBatch { threadChoice.record((clock.now - start) / .seconds(1)) }
+        largestBatch = max(largestBatch, rows)
     }
 
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.

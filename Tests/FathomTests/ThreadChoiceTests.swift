@@ -1,0 +1,60 @@
+import Testing
+
+@testable import Fathom
+
+/// A machine on which a step takes `seconds(threads)`; steps are given to the choice as a trainer gives them.
+@Suite struct ThreadChoiceTests {
+    /// The number of threads of each of `steps` steps.
+    private func run(_ choice: inout ThreadChoice, steps: Int, _ seconds: (Int) -> Double) -> [Int] {
+        (0..<steps).map { _ in
+            let count = choice.count
+            choice.record(seconds(count))
+            return count
+        }
+    }
+
+    @Test func allThreadsWhereTheyHelp() {
+        var choice = ThreadChoice(most: 8)
+        let counts = run(&choice, steps: 10_000) { 1 / Double($0) }
+        #expect(counts.filter { $0 == 8 }.count > 9_800)
+        #expect(counts.allSatisfy { $0 == 8 || $0 == 4 })
+    }
+
+    @Test func oneThreadWhereOthersHinder() {
+        var choice = ThreadChoice(most: 8)
+        let counts = run(&choice, steps: 10_000) { Double($0) }
+        #expect(counts.suffix(9_000).filter { $0 == 1 }.count > 8_800)
+        #expect(counts.firstIndex(of: 1)! < 100, "found within a hundred steps")
+    }
+
+    @Test func theBestInBetween() {
+        var choice = ThreadChoice(most: 16)
+        let counts = run(&choice, steps: 10_000) { abs(Double($0) - 4) + 1 }
+        #expect(counts.suffix(9_000).filter { $0 == 4 }.count > 8_700)
+    }
+
+    @Test func followsAMachineThatIsShared() {
+        var choice = ThreadChoice(most: 2)
+        _ = run(&choice, steps: 5_000) { 1 / Double($0) }
+        let shared = run(&choice, steps: 1_000) { $0 == 2 ? 2 : 1 }
+        #expect(shared.firstIndex(of: 1)! <= 15 && shared.suffix(900).filter { $0 == 1 }.count > 800)
+        let alone = run(&choice, steps: 5_000) { 1 / Double($0) }
+        #expect(alone.suffix(1_000).filter { $0 == 2 }.count > 980)
+    }
+
+    @Test func differencesWithinAFewPercentChangeNothing() {
+        var choice = ThreadChoice(most: 2), step = 0
+        let counts = run(&choice, steps: 5_000) { threads in
+            step += 1
+            return (threads == 2 ? 1 : 0.97) * (1 + 0.01 * Double(step % 3))
+        }
+        #expect(counts.filter { $0 == 2 }.count > 4_800)
+    }
+
+    @Test func oneIsOne() {
+        var choice = ThreadChoice(most: 1)
+        #expect(Set(run(&choice, steps: 1_000) { _ in 1 }) == [1])
+        choice.most = 4
+        #expect(choice.count == 4)
+    }
+}
