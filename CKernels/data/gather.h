@@ -10,6 +10,14 @@ typedef float unaligned_floats __attribute__((vector_size(4 * LANES), aligned(4)
 INLINE vf widen_bytes(const void *p) { return __builtin_convertvector(*(const unaligned_bytes *)p, vf); }
 INLINE vf widen_floats(const void *p) { return *(const unaligned_floats *)p; }
 
+// One element; its alignment may be that of a byte.
+INLINE float element(const char *source, size_t size) {
+    if (size == 1) return (uint8_t)*source;
+    float value;
+    __builtin_memcpy(&value, source, sizeof value);
+    return value;
+}
+
 // `size` bytes an element, `widen` LANES of them to floats; all settled when this is inlined.
 // `rows` ≤ GATHER_ROWS rows of one step from row r on: the step's columns begin at source[i], and next[i] is soon to be read.
 INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r, size_t rows, const char *const source[], const char *const next[],
@@ -33,14 +41,14 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             }
         }
     }
+    // Zeros, then one element at a time: a vector that is loaded from just written pieces waits for all of them.
     if (rest) for (size_t i = 0; i < rows; i++) {
-        char tail[FATHOM_PANEL * sizeof(float)] = {0};
-        __builtin_memcpy(tail, source[i] + whole * FATHOM_PANEL * size, rest * size);
-        UNROLL for (int q = 0; q < VECTORS; q++) {
-            size_t c = whole * FATHOM_PANEL + q * LANES;
-            vf value = widen(tail + q * LANES * size);
-            if (standardize) value = (value - vf_load(g->mean + padded + c)) * vf_load(g->scale + padded + c);
-            vf_store(first + whole * g->x_stride + i * FATHOM_PANEL + q * LANES, vf_where(vi_below(c, g->columns), value));
+        float *x = first + whole * g->x_stride + i * FATHOM_PANEL;
+        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(x + q * LANES, vf_set(0));
+        for (size_t c = 0; c < rest; c++) {
+            size_t column = padded + whole * FATHOM_PANEL + c;
+            float value = element(source[i] + (whole * FATHOM_PANEL + c) * size, size);
+            x[c] = standardize ? (value - g->mean[column]) * g->scale[column] : value;
         }
     }
 }
