@@ -660,11 +660,16 @@ typedef union fathom_arguments {
 
 typedef struct fathom_call {
     fathom_operation operation;
+    uint32_t tag;  // the caller's own; nothing here reads it
     fathom_arguments arguments;
 } fathom_call;
 
 // Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
 void fathom_run(const fathom_call *calls, size_t count, int threads);
+
+// The same, with the time: times[0] before the first call, times[i + 1] when call i had ended on all threads, in nanoseconds of the monotonic
+// clock. Thread 0 reads it, once a call: some 25 ns each.
+void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).
 int fathom_threads_available(void);

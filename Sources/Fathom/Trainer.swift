@@ -42,7 +42,7 @@ public final class Trainer {
     let state: StepState
     /// The moving average of what is learned, laid out as the parameters are.
     let averages: Memory?
-    private let runner: StepRunner
+    let runner: StepRunner
 
     /// A trainer of a model drawn afresh; see `Model.init(_:inputs:outputs:initializer:seed:details:samples:)`.
     ///

@@ -48,7 +48,8 @@ final class Flat<Element: BitwiseCopyable> {
 }
 
 func call(_ operation: fathom_operation, _ fill: (inout fathom_arguments) -> Void) -> fathom_call {
-    var call = fathom_call(operation: operation, arguments: fathom_arguments())
+    var call = fathom_call()
+    call.operation = operation
     fill(&call.arguments)
     return call
 }
