@@ -36,7 +36,9 @@ final class CallTimes {
     init(layers: Int) { ofTags = Array(repeating: .init(), count: 2 * layers + 1) }
 
     func run(_ calls: UnsafeBufferPointer<Call>, threads: Int) {
-        if times.count <= calls.count { times = Array(repeating: 0, count: calls.count + 1) }
+        if times.count <= calls.count {
+            bookkeeping += ContinuousClock().measure { times = Array(repeating: 0, count: calls.count + 1) } / .seconds(1)
+        }
         times.withUnsafeMutableBufferPointer { fathom_run_timed(calls.baseAddress, calls.count, Int32(clamping: threads), $0.baseAddress) }
         let begin = ContinuousClock.now
         for i in calls.indices {
