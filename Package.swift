@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(name: "FathomTests", dependencies: ["Fathom", "CKernels", "AllocationCounter"]),
         .testTarget(name: "FathomDataTests", dependencies: ["FathomData"]),
         .testTarget(name: "FathomFormatsTests", dependencies: ["FathomFormats"]),
-        .testTarget(name: "FathomProfilerTests", dependencies: ["FathomProfiler", "CKernels"]),
+        .testTarget(name: "FathomProfilerTests", dependencies: ["FathomFormats", "FathomProfiler", "CKernels"]),
         .testTarget(name: "FathomCommandTests", dependencies: ["Fathom", "FathomData", "FathomFormats", "FathomCommandLine", "FathomCommand"]),
     ],
     swiftLanguageModes: [.v6],

@@ -40,7 +40,7 @@ public struct StepTimes: Sendable {
     /// With the moving average of the weights, and the clearing of gradients between passes.
     public let optimizer: Work
 
-    /// What is in no call: starting the team of threads again, and bookkeeping.
+    /// What is in no call. The start of the team of threads is in the first call, its end in the last.
     public var other: Double { seconds - total.seconds }
 
     /// Of all calls.

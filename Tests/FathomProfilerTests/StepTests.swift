@@ -1,3 +1,5 @@
+@testable import FathomProfiler
+import FathomFormats
 import Foundation
 import Testing
 
@@ -35,6 +37,21 @@ private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--i
             #expect(run.output.contains("\n" + part), "\(part)")
         }
         #expect(run.errors.contains("4 rows"))
+    }
+
+    @Test func aTableFitsEveryWidthAndSumsUpTheMiddleOfADeepNetwork() throws {
+        var settings = Settings()
+        for (key, text) in [(RecipeKey.network, "[linear(4) tanh] * 60 linear(3)"), (.batch, "4")] { settings.set(key, flag: text) }
+        var meter = try StepMeter(StepSubject(settings, name: nil, inputs: 5, threads: 1))
+        let measured = try meter.measure(seconds: 0.02)
+        #expect(measured.layers.count == 61)
+        for width in [16, 20, 40, 60, 80, 200] {
+            let lines = measured.text(width: width).split(separator: "\n")
+            #expect(lines.allSatisfy { $0.count <= width }, "\(width)")
+            #expect(lines.contains { $0.hasPrefix("… 22 more") } && lines.contains { $0.hasPrefix("120.linear") })
+        }
+        let sum = measured.layers.reduce(0) { $0 + $1.productFlops }
+        #expect(sum == measured.forwardFlops + measured.backwardFlops && sum == meter.productFlops)
     }
 
     /// READY, then a line for each go; anything else, or nothing more, ends it.

@@ -93,9 +93,8 @@ struct TableReport: Report {
         let peak = meter.machine.peak, bandwidth = meter.machine.bandwidth
         let fma = peak.median > 0 ? "multiply-adds \(short(peak.median)) GFLOP/s" : "no fused multiply-add"
         let machine = "machine: \(chosenInstructionSet()), \(threads) \(threads == 1 ? "thread" : "threads"), \(fma), memory \(short(bandwidth.median)) GB/s"
-        if let roofline = Roofline(marks: marks, peak: peak.median, bandwidth: bandwidth.median).text(width: width) {
-            try StandardStreams.result("\n\(roofline)\n")
-        }
+        let roofline = Roofline(marks: marks, peak: peak.median, bandwidth: bandwidth.median).text(width: width)
+        try StandardStreams.result("\n" + (roofline.map { $0 + "\n" } ?? ""))
         for line in [machine, "noise: \(meter.noise.verdict)"] { try StandardStreams.result(wrapped(line, width: width, indent: "")) }
     }
 

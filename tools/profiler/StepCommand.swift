@@ -68,7 +68,7 @@ struct StepCommand: ParsableCommand {
 
     private func serve(_ meter: inout StepMeter) throws {
         let duration = seconds.flatMap(Double.init) ?? 1
-        _ = try meter.step(for: min(1, duration))
+        _ = try meter.step(for: min(1, duration), groups: 1)
         try StandardStreams.result("READY\n")
         while let line = readLine(), line.trimmingCharacters(in: .whitespaces) == "go" {
             try StandardStreams.result(meter.turn(seconds: duration).line + "\n")
@@ -79,7 +79,7 @@ struct StepCommand: ParsableCommand {
 extension StepMeter {
     /// A turn among other programs: nothing but steps is timed.
     fileprivate mutating func turn(seconds: Double) throws -> JSON {
-        let time = try step(for: seconds), milliseconds = rounded(time * 1e3), rate = rounded(Double(subject.batch) / time)
+        let time = try step(for: seconds, groups: 3), milliseconds = rounded(time * 1e3), rate = rounded(Double(subject.batch) / time)
         return [
             "event": "step", "bench": "step", "workload": subject.name.map { .string($0) } ?? .null, "peer": "fathom", "threads": .integer(subject.threads),
             "isa": .string(Fathom.Kernels.instructionSet), "batch": .integer(subject.batch), "milliseconds": milliseconds, "ms": milliseconds,

@@ -20,10 +20,10 @@ struct StepMeter {
         productFlops = try self.subject.timedStep().total.productFlops
     }
 
-    /// Seconds of a step, the median over as many as fit into the given seconds, three groups at least.
-    mutating func step(for duration: Double) throws -> Double {
+    /// Seconds of a step, the median over as many groups as fit into the given seconds.
+    mutating func step(for duration: Double, groups least: Int) throws -> Double {
         var times: [Double] = [], spent = 0.0
-        while spent < duration || times.count < 3 {
+        while spent < duration || times.count < least {
             let time = try Self.time(&subject, steps: together)
             times.append(time / Double(together))
             spent += time
@@ -36,14 +36,14 @@ struct StepMeter {
         var whole: [Double] = [], ofOne: [Double] = [], parts: [[Double]] = [], last: StepTimes?
         for _ in 0..<Self.rounds {
             machine.measure()
-            whole.append(try step(for: share * 0.4))
+            whole.append(try step(for: share * 0.4, groups: 1))
             let times = try timedSteps(for: share * 0.3)
             parts.append(Self.medians(times))
             last = times.last
             guard threads > 1 else { continue }
             subject.trainer.threads = 1
             defer { subject.trainer.threads = threads }
-            ofOne.append(try step(for: share * 0.3))
+            ofOne.append(try step(for: share * 0.3, groups: 1))
         }
         return StepMeasurement(
             subject, machine, seconds: Distribution(whole), ofOneThread: threads > 1 ? Distribution(ofOne) : nil, last!, rounds: parts)
@@ -53,7 +53,7 @@ struct StepMeter {
 
     private mutating func timedSteps(for duration: Double) throws -> [StepTimes] {
         var times: [StepTimes] = [], spent = 0.0
-        while (spent < duration || times.count < 3) && times.count < 500 {
+        while (spent < duration || times.isEmpty) && times.count < 500 {
             times.append(try subject.timedStep())
             spent += times[times.count - 1].seconds
         }

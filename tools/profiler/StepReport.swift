@@ -26,19 +26,32 @@ extension StepMeasurement {
     private static let mostLayers = 40
 
     /// The parts of a step in the order in which they run, then the whole.
-    func text(width: Int?) -> String {
-        table.text(width: width) + "\n" + facts.map { wrapped($0, width: width ?? 80, indent: "") }.joined()
+    func text(width: Int) -> String {
+        table(width: width).text(width: width) + "\n" + facts.map { wrapped($0, width: width, indent: "") }.joined()
     }
 
-    private var table: Table {
+    private static let header = ["part", "forward ms", "backward ms", "ms", "share", "GFLOP/s", "of peak", "spread"]
+    /// Columns that go, from the least needed, where the terminal is narrow.
+    private static let dispensable = [[], ["GFLOP/s"], ["GFLOP/s", "spread"], ["GFLOP/s", "spread", "of peak"], ["GFLOP/s", "spread", "of peak", "forward ms", "backward ms"],
+                                      ["GFLOP/s", "spread", "of peak", "forward ms", "backward ms", "share"]]
+
+    /// The widest that fits; all of it, which is then set a line for each figure, where none does.
+    private func table(width: Int) -> Table {
+        let rows = rows, header = Self.header
+        let tables = Self.dispensable.map { dropped in
+            let kept = header.indices.filter { !dropped.contains(header[$0]) }
+            return Table(header: kept.map { header[$0] }, rows: rows.map { row in kept.map { row[$0] } }, right: Set(1..<kept.count))
+        }
+        return tables.first { $0.width <= width } ?? tables[0]
+    }
+
+    private var rows: [[String]] {
         var rows = layers.map(row)
         if rows.count > Self.mostLayers {
             let half = Self.mostLayers / 2, hidden = layers[half..<layers.count - half + 1]
             rows = rows.prefix(half) + [sum(Array(hidden))] + rows.suffix(half - 1)
         }
-        rows = [row(of: parts[0])] + rows + parts.dropFirst().map(row)
-        let header = ["part", "forward ms", "backward ms", "ms", "share", "GFLOP/s", "of peak", "spread"]
-        return Table(header: header, rows: rows, right: Set(1..<header.count))
+        return [row(of: parts[0])] + rows + parts.dropFirst().map(row)
     }
 
     private func row(of part: (name: String, time: Distribution)) -> [String] {
@@ -66,7 +79,7 @@ extension StepMeasurement {
     private var facts: [String] {
         let peak = machine.peak, rate = String(format: "%.0f", samplesPerSecond)
         let speed = peak.median > 0
-            ? "\(short(gflops)) GFLOP/s in products, \(percent(ofPeak)) of the peak of \(short(peak.median)) GFLOP/s (spread \(percent(peak.spread)))"
+            ? "\(short(gflops)) GFLOP/s in products, \(percent(ofPeak)) of the peak of \(short(peak.median)) (spread \(percent(peak.spread)))"
             : "\(short(gflops)) GFLOP/s in products; this processor has no fused multiply-add"
         let flops = "\(counted(forwardFlops)) forward, \(counted(backwardFlops)) backward, \(counted(elementwiseFlops)) elementwise"
         let scaling = ofOneThread.map { ["threads: ×\(short($0.median / seconds.median)) with \(subject.threads), \(short($0.median * 1e3)) ms with 1"] } ?? []
