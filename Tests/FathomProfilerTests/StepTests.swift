@@ -71,6 +71,7 @@ private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--i
         try input.fileHandleForWriting.write(contentsOf: Data(end.utf8))
         if end.isEmpty { try input.fileHandleForWriting.close() }
         #expect(lines.next() == nil)
+        try? input.fileHandleForWriting.close()
         process.waitUntilExit()
         #expect(process.terminationStatus == 0)
     }
