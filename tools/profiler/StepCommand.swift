@@ -12,7 +12,7 @@ struct StepCommand: ParsableCommand {
         discussion: """
             Every key of a recipe is a flag of the same name, and a flag wins.
 
-                fathom-profiler step --network '[linear(512) relu] * 2 linear(10)' --inputs 784
+                fathom-profiler step --network 'linear(64) tanh linear(10)' --inputs 784
                 fathom-profiler step recipe.yaml --threads 1
 
             With --inputs the inputs are standard normal and the targets random: classes, or numbers with --loss mse. A learning rate above \

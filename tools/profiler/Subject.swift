@@ -21,11 +21,14 @@ struct Subject {
     /// Other kernels than products that are in memory at a time.
     static let mostTogether = 6
 
-    /// Measured together, round by round: the products of one shape, then the other kernels, activations apart.
+    /// Measured together, round by round: the products of one shape (of four of the usual ones), then the other kernels, activations apart.
     static func groups(_ operations: [Operation], _ shapes: [Shape]) -> [[Subject]] {
         let products = operations.filter(\.isProduct), others = operations.filter { !$0.isProduct && !$0.takesActivation }
-        var groups = (shapes.isEmpty ? Shape.usual : shapes).map { shape in
-            products.map { Subject(operation: $0, shape: shape, activation: nil) }
+        let shapesOfProducts = shapes.isEmpty ? Shape.usual : shapes, together = shapes.isEmpty ? 4 : 1
+        var groups = stride(from: 0, to: shapesOfProducts.count, by: together).map { first in
+            shapesOfProducts[first..<min(first + together, shapesOfProducts.count)].flatMap { shape in
+                products.map { Subject(operation: $0, shape: shape, activation: nil) }
+            }
         }
         for shape in shapes.isEmpty ? [Shape.large] : shapes {
             for operation in operations.filter(\.takesActivation) {
