@@ -667,8 +667,8 @@ typedef struct fathom_call {
 // Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
 void fathom_run(const fathom_call *calls, size_t count, int threads);
 
-// The same, with the time: times[0] before the first call, times[i + 1] when call i had ended on all threads, in nanoseconds of the monotonic
-// clock. Thread 0 reads it, once a call: some 25 ns each.
+// The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i, which is behind the barrier that ends it
+// on all threads; times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
 void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).
