@@ -77,7 +77,8 @@ struct KernelsCommand: ParsableCommand {
             }
             let bytes = bytes(of: shape)
             guard bytes < availableMemory() / 2 else {
-                throw ValidationError("--shape \(text) needs \(formattedBytes(bytes)), more than half of the memory that is free; --kernel measures some kernels alone")
+                let size = formattedBytes(bytes)
+                throw ValidationError("--shape \(text) needs \(size), more than half of the memory that is free; --kernel measures some kernels alone")
             }
         }
         let names = Operation.all.map(\.name)

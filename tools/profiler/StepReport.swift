@@ -32,14 +32,13 @@ extension StepMeasurement {
 
     private static let header = ["part", "forward ms", "backward ms", "ms", "share", "GFLOP/s", "of peak", "spread"]
     /// Columns that go, from the least needed, where the terminal is narrow.
-    private static let dispensable = [[], ["GFLOP/s"], ["GFLOP/s", "spread"], ["GFLOP/s", "spread", "of peak"], ["GFLOP/s", "spread", "of peak", "forward ms", "backward ms"],
-                                      ["GFLOP/s", "spread", "of peak", "forward ms", "backward ms", "share"]]
+    private static let dispensable = [["GFLOP/s"], ["spread"], ["of peak"], ["forward ms", "backward ms"], ["share"]]
 
     /// The widest that fits; all of it, which is then set a line for each figure, where none does.
     private func table(width: Int) -> Table {
         let rows = rows, header = Self.header
-        let tables = Self.dispensable.map { dropped in
-            let kept = header.indices.filter { !dropped.contains(header[$0]) }
+        let tables = (0...Self.dispensable.count).map { narrower in
+            let dropped = Self.dispensable.prefix(narrower).joined(), kept = header.indices.filter { !dropped.contains(header[$0]) }
             return Table(header: kept.map { header[$0] }, rows: rows.map { row in kept.map { row[$0] } }, right: Set(1..<kept.count))
         }
         return tables.first { $0.width <= width } ?? tables[0]
