@@ -667,11 +667,16 @@ typedef struct fathom_call {
     // No barrier after this call: a thread that has done its share goes on. A call that overlaps, those that follow it up to the first that does not, and
     // that one too, must not read or write what another of them writes.
     bool overlaps;
+    uint32_t tag;  // the caller's own; nothing here reads it
     fathom_arguments arguments;
 } fathom_call;
 
 // Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
 void fathom_run(const fathom_call *calls, size_t count, int threads);
+
+// The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i: behind the barrier that ends it on all
+// threads, or, where it overlaps, when thread 0 has done its share; times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
+void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).
 int fathom_threads_available(void);

@@ -32,14 +32,17 @@ extension Network {
     }
 
     private static func chain(_ stages: ArraySlice<Stage>, _ input: Signal, _ plan: inout PlanBuilder) -> Pass {
-        var passes: [(pass: Pass, learns: Bool)] = [], signal = input
+        var passes: [(pass: Pass, ordinal: Int, learns: Bool)] = [], signal = input
         passes.reserveCapacity(stages.count)
         for stage in stages {
-            let pass = stage.layer.forward(
-                signal, tensors: plan.layout.tensors(ofLayer: stage.ordinal), ordinal: stage.ordinal, activation: stage.activation, plan: &plan)
+            // What is made again is a part of going back.
+            let pass = plan.pass(plan.isRecomputing ? .backward(stage.ordinal) : .forward(stage.ordinal)) {
+                stage.layer.forward(
+                    signal, tensors: $0.layout.tensors(ofLayer: stage.ordinal), ordinal: stage.ordinal, activation: stage.activation, plan: &$0)
+            }
             // Without a backward pass to come, nobody reads a signal after the layer behind it.
             if !plan.training, pass.output.values.storage != signal.values.storage { plan.release(signal.values) }
-            if plan.training { passes.append((pass, stage.learns)) }
+            if plan.training { passes.append((pass, stage.ordinal, stage.learns)) }
             signal = pass.output
         }
         let firstToLearn = passes.firstIndex(where: \.learns) ?? passes.count
@@ -47,7 +50,8 @@ extension Network {
             var gradient = dz
             for (i, entry) in passes.enumerated().reversed() {
                 guard needsInput || i >= firstToLearn else { break }
-                guard let next = entry.pass.backward(gradient, needsInput || i > firstToLearn, &plan) else { return nil }
+                let back = plan.pass(.backward(entry.ordinal)) { entry.pass.backward(gradient, needsInput || i > firstToLearn, &$0) }
+                guard let next = back else { return nil }
                 gradient = next
             }
             return needsInput ? gradient : nil

@@ -69,6 +69,8 @@ struct PlanBuilder {
     private var transposed: [UnsafeMutablePointer<Float>] = []
     /// Whether a forward pass is run for the second time, its first results having been let go.
     var isRecomputing = false
+    /// What the next calls are for: their tag.
+    private var purpose = CallPurpose.step
 
     /// - Parameter memory: nil to measure only.
     init(
@@ -83,8 +85,16 @@ struct PlanBuilder {
 
     var training: Bool { settings.training }
 
-    mutating func append(_ call: Call) { calls.append(call) }
-    mutating func appendToTail(_ call: Call) { tail.append(call) }
+    mutating func append(_ call: Call) { calls.append(call.tagged(purpose)) }
+    mutating func appendToTail(_ call: Call) { tail.append(call.tagged(purpose)) }
+
+    /// The calls that `body` appends are for a pass of one layer, unless a layer inside it says otherwise.
+    mutating func pass<Result>(_ purpose: CallPurpose, _ body: (inout PlanBuilder) -> Result) -> Result {
+        let outer = self.purpose
+        self.purpose = purpose
+        defer { self.purpose = outer }
+        return body(&self)
+    }
 
     mutating func take(rows: Int, columns: Int) -> Panels { pool.take(rows: rows, columns: columns) }
     mutating func take(like m: Panels) -> Panels { pool.take(rows: m.rows, columns: m.columns) }
@@ -123,9 +133,9 @@ struct PlanBuilder {
     mutating func appendDgrad(dy: Panels, w: Panels, input: Signal, dx: Panels, accumulate: Bool = false) {
         let transposed = nextTransposed(rows: w.columns, columns: w.rows), transpose = Call.transpose(w, into: transposed)
         if let last = calls.lastIndex(where: { !$0.overlaps }) {
-            calls.insert(transpose.overlapping(), at: last)
+            calls.insert(transpose.overlapping().tagged(purpose), at: last)
         } else {
-            calls.append(transpose)
+            append(transpose)
         }
         append(.dgrad(dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx))
     }

@@ -15,6 +15,8 @@ final class StepRunner {
     private let key: Memory
     /// The last sizes seen, newest last: as a rule those of the full batch and of an epoch's last one.
     private var plans: [StepPlan] = []
+    /// What is told the time of every call; nil: nothing.
+    var times: CallTimes?
 
     // Of passes: what clears the gradients; the mean of the losses, and the tail; the losses of the batch's rows; what layers remembered before the step.
     private var clearing: [Call] = []
@@ -48,7 +50,7 @@ final class StepRunner {
         if passes > 1 { return try run(samples, order: order, first: first, rows: rows, passes: passes, step: step, threads: threads) }
         let index = try planIndex(rows: rows, of: rows), count = plans[index].count
         setKey(step: step, firstRow: 0)
-        samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads) }
+        samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads, times) }
     }
 
     private func run(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, passes: Int, step: Int, threads: Int) throws {
@@ -60,14 +62,14 @@ final class StepRunner {
         for pass in 0..<passes {
             let count = (rows - done) / (passes - pass), index = try planIndex(rows: count, of: rows)
             setKey(step: step, firstRow: done)
-            samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads) }
-            Fathom.run(plans[index].plan.tail, threads: threads)
+            samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads, times) }
+            Fathom.run(plans[index].plan.tail, threads: threads, times)
             collect(plans[index].plan.rowLoss, rows: count, at: done, of: rows, into: losses)
             done += count
         }
         let outputRows = blueprint.layout.output.rows(samples: rows), divisor = blueprint.loss?.divisor(rows: outputRows, columns: blueprint.outputs) ?? 1
         end[0] = .lossMean(rows: outputRows, divisor: divisor, rowLoss: losses, mean: state.loss)
-        state.clipping.run(end, after: 1, threads: threads)
+        state.clipping.run(end, after: 1, threads: threads, times)
         if !state.update.pointee.finite { forget() }
     }
 
@@ -78,7 +80,7 @@ final class StepRunner {
     // MARK: Sums over passes
 
     private func begin(threads: Int) {
-        Fathom.run(clearing, threads: threads)
+        Fathom.run(clearing, threads: threads, times)
         // Whether the step is finite is known at its end only: what layers remember of a pass is taken back then.
         state.update.pointee.finite = true
         remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: stateBytes)

@@ -45,7 +45,7 @@ public final class Trainer {
     let state: StepState
     /// The moving average of what is learned, laid out as the parameters are.
     let averages: Memory?
-    private let runner: StepRunner
+    let runner: StepRunner
     private var threadChoice: ThreadChoice
     /// Rows of the largest batch so far: the steps that are compared with each other.
     private var largestBatch = 0

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FathomCommandLine
 import FathomData
 import FathomFormats
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Fathom
+import FathomCommandLine
 import FathomData
 import FathomFormats
 import Foundation

@@ -1,4 +1,5 @@
 import Fathom
+import FathomCommandLine
 import FathomFormats
 
 /// Takes a run's events to its history, and to standard output where `--json` asks for them.

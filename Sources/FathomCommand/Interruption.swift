@@ -1,4 +1,5 @@
 import Dispatch
+import FathomCommandLine
 import Foundation
 import Synchronization
 

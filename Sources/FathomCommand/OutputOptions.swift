@@ -1,5 +1,6 @@
 import ArgumentParser
 import Fathom
+import FathomCommandLine
 import FathomFormats
 import Foundation
 

@@ -1,3 +1,4 @@
+import FathomCommandLine
 import Foundation
 
 /// Says on standard error how training goes: one line redrawn in place on a terminal, a plain line per epoch elsewhere.

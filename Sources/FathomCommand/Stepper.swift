@@ -1,4 +1,5 @@
 import Fathom
+import FathomCommandLine
 import FathomFormats
 
 /// The course of a training, from wherever the trainer stands: its steps in their order, and what is looked at after each epoch. The order of an

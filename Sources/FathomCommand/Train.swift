@@ -1,5 +1,6 @@
 import ArgumentParser
 import Fathom
+import FathomCommandLine
 import FathomFormats
 
 struct Train: ParsableCommand {
@@ -48,14 +49,6 @@ struct Train: ParsableCommand {
 }
 
 extension Experiment {
-    func trainer(_ model: Model, threads: Int?) throws -> Trainer {
-        let trainer = try Trainer(
-            model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, passes: recipe.accumulate,
-            ema: recipe.ema, seed: recipe.seed, threads: threads)
-        try trainer.check(training)
-        return trainer
-    }
-
     /// What is about to be trained, a line each.
     func introduction(_ model: Model) throws -> [String] {
         let each = if case .stepClasses(_, let steps) = training.targets { " at each of \(steps) steps" } else { "" }

@@ -1,4 +1,5 @@
 import Fathom
+import FathomCommandLine
 import FathomData
 import FathomFormats
 import Foundation

@@ -38,6 +38,12 @@ public struct Dataset: Sendable {
     /// What a model trained on this must know to read other files.
     public var schema: Schema { Schema(width: training.columns, columns: columns, target: target, classes: classes) }
 
+    /// A table made by the caller.
+    public init(name: String, training: Samples, classes: [String]?) {
+        (self.name, self.training, self.classes) = (name, training, classes)
+        kind = .table
+    }
+
     /// A named set ("digits", "fashion-mnist"), a generated one ("spirals(2000, seed: 1)"), or a path: .csv, .csv.gz, .npz, a folder with an
     /// IDX set, or an IDX file of images with its labels beside it.
     /// - Parameters:

@@ -4,6 +4,7 @@ import Foundation
 import Testing
 
 @testable import FathomCommand
+import FathomCommandLine
 
 @Suite("Events as JSON")
 struct EventTests {

@@ -2,23 +2,6 @@
 import Foundation
 import Testing
 
-/// The built `fathom-profiler`, which lies beside the test bundle.
-private let binary: URL = {
-    let places = [Bundle.main.executableURL].compactMap(\.self) + CommandLine.arguments.map { URL(filePath: $0) }
-    let folders = places.flatMap { place in (1...3).map { up in (0..<up).reduce(place) { url, _ in url.deletingLastPathComponent() } } }
-    return folders.map { $0.appending(path: "fathom-profiler") }.first { FileManager.default.isExecutableFile(atPath: $0.path) }
-        ?? URL(filePath: "fathom-profiler")
-}()
-
-private func profiler(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
-    let process = Process(), output = Pipe(), errors = Pipe()
-    (process.executableURL, process.arguments, process.standardOutput, process.standardError) = (binary, arguments, output, errors)
-    try process.run()
-    let text = try output.fileHandleForReading.readToEnd() ?? Data(), complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: text, as: UTF8.self), String(decoding: complaint, as: UTF8.self))
-}
-
 @Suite struct KernelsTests {
     @Test func aShapeIsThreeSizes() {
         #expect(Shape(argument: "128x784x512") == Shape(128, 784, 512))
@@ -32,7 +15,7 @@ private func profiler(_ arguments: [String]) throws -> (status: Int32, output: S
         let odd = Distribution([3, 1, 2, 100, 4]), even = Distribution([4, 1, 3, 2])
         #expect(odd.median == 3 && odd.spread == (4 - 2) / 3.0)
         #expect(even.median == 2.5)
-        #expect(Distribution([7]).spread == 0)
+        #expect(Distribution([7]).spread == 0 && Distribution([]).median == 0)
     }
 
     @Test func everyKernelIsMeasured() {
@@ -53,13 +36,59 @@ private func profiler(_ arguments: [String]) throws -> (status: Int32, output: S
         let run = try profiler(
             ["kernels", "--kernel", "gemm_forward", "adam", "--shape", "9x20x33", "--seconds", "0.02", "--threads", "1", "--json"])
         #expect(run.status == 0)
-        let lines = try run.output.split(separator: "\n").map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:] }
+        let lines = try objects(run.output)
         #expect(lines.map { $0["kernel"] as? String } == ["gemm_forward", "adam"])
         #expect(lines.first?["shape"] as? [String: Int] == ["rows": 9, "inputs": 20, "outputs": 33])
         for key in ["threads", "microseconds", "gflops", "peak_gflops", "gigabytes_per_second", "bandwidth"] {
             #expect(try #require(lines.first?[key] as? Double) > 0 || key == "peak_gflops", "\(key)")
         }
         #expect(lines.allSatisfy { $0["isa"] is String && $0["of_peak"] != nil })
+        #expect(lines.first?["flops"] as? Double == 11_880, "2·9·20·33")
+        #expect(lines.last?["gflops"] as? Double ?? 0 > 0, "elementwise flops count too")
+        #expect(lines.allSatisfy { $0["scaling"] is NSNull }, "of one thread there is none")
+    }
+
+    @Test func twoThreadsAreComparedWithOne() throws {
+        let run = try profiler(["kernels", "--kernel", "gemm_forward", "--shape", "64x64x64", "--seconds", "0.02", "--threads", "2", "--json"])
+        let line = try #require(try objects(run.output).first)
+        let (one, two) = (try #require(line["one_thread_microseconds"] as? Double), try #require(line["microseconds"] as? Double))
+        #expect(abs(try #require(line["scaling"] as? Double) / (one / two) - 1) < 0.01)
+        let table = try profiler(["kernels", "--kernel", "gemm_forward", "--shape", "64x64x64", "--seconds", "0.02", "--threads", "2"])
+        #expect(table.output.hasPrefix("kernel") && table.output.prefix { $0 != "\n" }.contains("×2"))
+    }
+
+    @Test func aRooflineFitsItsWidthAndNamesEveryKernel() {
+        for width in [20, 40, 60, 79, 80, 200] {
+            let marks = Operation.all.enumerated().map { Roofline.Mark(name: $1.name, flopsPerByte: exp2(Double($0 % 12) - 4), gflops: Double(1 + $0 * $0)) }
+            let text = Roofline(marks: marks, peak: 200, bandwidth: 20).text(width: width)
+            #expect((text == nil) == (width < Roofline.narrowest))
+            #expect(text?.split(separator: "\n").allSatisfy { $0.count <= width && !$0.contains("\u{1B}") } ?? true)
+            for mark in marks { #expect(text?.contains(" " + mark.name) ?? true) }
+        }
+        #expect(Roofline(marks: [], peak: 200, bandwidth: 20).text(width: 80) == nil)
+        #expect(Roofline(marks: [.init(name: "add", flopsPerByte: 0.2, gflops: 1)], peak: 0, bandwidth: 20).text(width: 80) == nil)
+    }
+
+    /// A kernel at the peak stands on its line, one that the memory holds back on the slope, a slower one below.
+    @Test func marksStandUnderTheirRoofs() throws {
+        let marks = [("product", 128.0, 128.0), ("add", 0.25, 4.0), ("slow", 0.25, 1.0)].map { Roofline.Mark(name: $0.0, flopsPerByte: $0.1, gflops: $0.2) }
+        let text = try #require(Roofline(marks: marks, peak: 128, bandwidth: 16).text(width: 80))
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter { $0.contains("|") || $0.contains("+") }.map(String.init)
+        let product = try #require(lines.firstIndex { $0.contains("a") }), add = try #require(lines.firstIndex { $0.contains("b") })
+        let slow = try #require(lines.firstIndex { $0.contains("c") })
+        #expect(lines[product].contains("-a-"))
+        #expect(lines[add].contains("/b") || lines[add].contains("b/"))
+        #expect(product < add && add < slow && !lines[slow].contains("/"))
+        for entry in ["a product", "b add", "c slow", "- peak", "/ bandwidth"] { #expect(text.contains(entry)) }
+    }
+
+    @Test func aVerdictSaysWhetherToTrust() {
+        #expect(Noise(spread: 0.4, peak: 200, ofOne: 100, 2).verdict.hasPrefix("spread 40 %: do not trust"))
+        #expect(!Noise(spread: 0.4, peak: 200, ofOne: 100, 2).isTrusted)
+        #expect(Noise(spread: 0.03, peak: 200, ofOne: 100, 2).isTrusted)
+        #expect(Noise(spread: 0.03, peak: 0, ofOne: 0, 2).isTrusted, "a processor without fused multiply-adds has no peak")
+        let taken = Noise(spread: 0.03, peak: 110, ofOne: 100, 2)
+        #expect(!taken.isTrusted && taken.verdict.contains("1.1 times") && taken.verdict.contains("do not trust"))
     }
 
     @Test func aTableFitsEightyColumns() throws {

@@ -1,97 +1,68 @@
 import Foundation
-import KernelChecks
-
-/// Values of all rounds: their median, and the width of their middle half as a share of it.
-struct Distribution {
-    let median: Double, spread: Double
-
-    init(_ values: [Double]) {
-        let sorted = values.sorted(), n = sorted.count
-        median = n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2
-        spread = median > 0 ? (sorted[3 * (n - 1) / 4] - sorted[(n - 1) / 4]) / median : 0
-    }
-}
 
 struct Measurement {
     let subject: Subject
-    let seconds: Distribution
+    /// Of one run on all threads, and on one; nil where there is but one.
+    let seconds: Distribution, ofOneThread: Distribution?
     /// Of the machine, in the same rounds: FMA in GFLOP/s (0 where it has none) and memory in GB/s.
     let peak: Distribution, bandwidth: Distribution
+    /// As the kernel surface counts them; 0 of a kernel that moves data, or whose work is a few numbers.
     let flops: Double, bytes: Double
 
     var gflops: Double { flops / seconds.median * 1e-9 }
     var gigabytesPerSecond: Double { bytes / seconds.median * 1e-9 }
     var ofPeak: Double { peak.median > 0 ? gflops / peak.median : .nan }
     var ofBandwidth: Double { gigabytesPerSecond / bandwidth.median }
+    /// How many times as fast all threads are as one.
+    var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
 }
 
 /// Measures groups of subjects in rounds, the machine's limits anew in each.
 final class Meter {
     static let rounds = 9
-    let threads: Int
-    private let secondsPerRound: Double
-    private(set) var peaks: [Double] = [], bandwidths: [Double] = [], spreads: [Double] = []
-    private var peaksOfOneThread: [Double] = []
-    /// Two arrays of 128 MiB.
-    private let x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>
-    private static let count = 32 << 20
+    let machine: Machine
+    private let secondsPerRun: Double
+    private var spreads: [Double] = []
 
     init(threads: Int, secondsPerSubject: Double) {
-        self.threads = threads
-        secondsPerRound = secondsPerSubject / Double(Self.rounds)
-        x = .allocate(capacity: Self.count)
-        y = .allocate(capacity: Self.count)
-        x.initialize(repeating: 1, count: Self.count)
-        y.initialize(repeating: 1, count: Self.count)
+        machine = Machine(threads: threads, measuresBandwidth: true)
+        secondsPerRun = secondsPerSubject / Double(Self.rounds * (threads > 1 ? 2 : 1))
     }
 
-    deinit {
-        x.deallocate()
-        y.deallocate()
-    }
+    var threads: Int { machine.threads }
 
     func measure(_ group: [Subject]) -> [Measurement] {
         let workloads = group.map(Workload.init)
-        var times = [[Double]](repeating: [], count: group.count), peak: [Double] = [], bandwidth: [Double] = []
+        var times = [[Double]](repeating: [], count: group.count), ofOne = times
         for _ in 0..<Self.rounds {
-            peaksOfOneThread.append(machine_fma_gflops(1))
-            peak.append(machine_fma_gflops(Int32(threads)))
-            bandwidth.append(machine_bandwidth(Int32(threads), x, y, Self.count))
-            for (i, workload) in workloads.enumerated() { times[i].append(secondsOfOneRun(workload)) }
+            machine.measure()
+            for (i, workload) in workloads.enumerated() {
+                times[i].append(secondsOfOneRun(workload, threads))
+                if threads > 1 { ofOne[i].append(secondsOfOneRun(workload, 1)) }
+            }
         }
-        peaks += peak
-        bandwidths += bandwidth
-        return zip(group, zip(workloads, times)).map { subject, measured in
-            let seconds = Distribution(measured.1)
+        let peak = Distribution(machine.peaks.suffix(Self.rounds)), bandwidth = Distribution(machine.bandwidths.suffix(Self.rounds))
+        return group.indices.map { i in
+            let seconds = Distribution(times[i])
             spreads.append(seconds.spread)
             return Measurement(
-                subject: subject, seconds: seconds, peak: Distribution(peak), bandwidth: Distribution(bandwidth), flops: measured.0.flops,
-                bytes: measured.0.bytes)
+                subject: group[i], seconds: seconds, ofOneThread: threads > 1 ? Distribution(ofOne[i]) : nil, peak: peak, bandwidth: bandwidth,
+                flops: workloads[i].flops, bytes: workloads[i].bytes)
         }
     }
 
-    /// The mean over as many runs as fit into this subject's share of a round, at least one; after two that warm up.
-    private func secondsOfOneRun(_ workload: Workload) -> Double {
-        workload.run(threads: threads)
-        let once = time { workload.run(threads: threads) }
-        let repetitions = max(1, min(1_000_000, Int(secondsPerRound / max(once, 1e-7))))
-        return time { for _ in 0..<repetitions { workload.run(threads: threads) } } / Double(repetitions)
+    /// A run that needs no warming up takes as long as this, or longer.
+    private static let longRun = 0.01
+
+    /// The mean over as many runs as fit into this subject's share of a round, at least one; of short ones after two that warm up.
+    private func secondsOfOneRun(_ workload: Workload, _ threads: Int) -> Double {
+        let first = elapsed { workload.run(threads: threads) }
+        if first > max(Self.longRun, secondsPerRun / 2) { return first }
+        let once = elapsed { workload.run(threads: threads) }
+        let repetitions = max(1, min(1_000_000, Int(secondsPerRun / max(once, 1e-7))))
+        return elapsed { for _ in 0..<repetitions { workload.run(threads: threads) } } / Double(repetitions)
     }
 
-    private func time(_ work: () -> Void) -> Double { ContinuousClock().measure(work) / .seconds(1) }
-
-    /// One sentence where something else takes processors away, or the figures scatter too much to be compared with others.
-    var verdict: String? {
-        let one = Distribution(peaksOfOneThread).median, all = Distribution(peaks).median
-        if one > 0, all < 0.6 * one * Double(threads) {
-            return "noisy: together the \(threads) threads reach \(String(format: "%.1f", all / one)) times the peak of one; "
-                + "processors are taken by something else, or there are fewer than threads"
-        }
-        let typical = Distribution(spreads).median, ofPeak = Distribution(peaks).spread
-        guard max(typical, ofPeak) > 0.1 else { return nil }
-        return "noisy: the middle half of a kernel's rounds spans \(percent(typical)) of its time and the peak's \(percent(ofPeak)); "
-            + "something else is using this machine, so compare only figures of the same rounds"
-    }
+    /// Of a typical kernel.
+    var noise: Noise { machine.noise(spread: Distribution(spreads).median) }
 }
-
-func percent(_ share: Double) -> String { share.isFinite ? "\(Int((100 * share).rounded())) %" : "–" }

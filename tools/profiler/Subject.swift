@@ -18,11 +18,17 @@ struct Subject {
     let shape: Shape
     let activation: fathom_activation?
 
-    /// Measured together, round by round: the products of one shape, then the other kernels, activations apart.
+    /// Other kernels than products that are in memory at a time.
+    static let mostTogether = 6
+
+    /// Measured together, round by round: the products of one shape (of four of the usual ones), then the other kernels, activations apart.
     static func groups(_ operations: [Operation], _ shapes: [Shape]) -> [[Subject]] {
         let products = operations.filter(\.isProduct), others = operations.filter { !$0.isProduct && !$0.takesActivation }
-        var groups = (shapes.isEmpty ? Shape.usual : shapes).map { shape in
-            products.map { Subject(operation: $0, shape: shape, activation: nil) }
+        let shapesOfProducts = shapes.isEmpty ? Shape.usual : shapes, together = shapes.isEmpty ? 4 : 1
+        var groups = stride(from: 0, to: shapesOfProducts.count, by: together).map { first in
+            shapesOfProducts[first..<min(first + together, shapesOfProducts.count)].flatMap { shape in
+                products.map { Subject(operation: $0, shape: shape, activation: nil) }
+            }
         }
         for shape in shapes.isEmpty ? [Shape.large] : shapes {
             for operation in operations.filter(\.takesActivation) {
@@ -30,7 +36,9 @@ struct Subject {
                     Subject(operation: operation, shape: shape, activation: fathom_activation($0))
                 })
             }
-            groups += others.map { [Subject(operation: $0, shape: shape, activation: nil)] }
+            for first in stride(from: 0, to: others.count, by: mostTogether) {
+                groups.append(others[first..<min(first + mostTogether, others.count)].map { Subject(operation: $0, shape: shape, activation: nil) })
+            }
         }
         return groups.filter { !$0.isEmpty }
     }
@@ -50,7 +58,7 @@ final class Workload {
         }
         let own = sample(subject.operation.raw, shape.rows, shape.inputs, shape.outputs)
         var calls = [kernel_sample_call(own).pointee], samples = [own]
-        flops = subject.operation.isProduct ? fathom_grid_of(&calls[0]).flops : 0
+        flops = fathom_grid_of(&calls[0]).flops
         if subject.operation.raw == FATHOM_GEMM_DGRAD {
             // a step transposes the weights that it has just updated
             let weights = sample(FATHOM_TRANSPOSE, shape.inputs, 0, shape.outputs)

@@ -19,15 +19,15 @@ public enum Kernels {
 }
 
 /// Runs the calls in order on at most `threads` threads; the bits do not depend on their number.
-func run(_ calls: [Call], threads: Int) {
-    calls.withUnsafeBufferPointer { fathom_run($0.baseAddress, $0.count, Int32(clamping: threads)) }
-}
+func run(_ calls: [Call], threads: Int, _ times: CallTimes? = nil) { run(calls, 0..<calls.count, threads: threads, times) }
 
 /// Runs some of the calls.
-func run(_ calls: [Call], _ range: Range<Int>, threads: Int) {
+func run(_ calls: [Call], _ range: Range<Int>, threads: Int, _ times: CallTimes? = nil) {
     calls.withUnsafeBufferPointer { calls in
         guard let first = calls.baseAddress, !range.isEmpty else { return }
-        fathom_run(first + range.lowerBound, range.count, Int32(clamping: threads))
+        let calls = UnsafeBufferPointer(start: first + range.lowerBound, count: range.count)
+        if let times { return times.run(calls, threads: threads) }
+        fathom_run(calls.baseAddress, calls.count, Int32(clamping: threads))
     }
 }
 

@@ -105,17 +105,17 @@ final class StepClipping {
 
     /// Runs a step's calls, of which those of `calls(…)` come after the first `count`. Stops at the first pause of a step that is not finite: its gradient
     /// changes nothing that is remembered.
-    func run(_ calls: [Call], after count: Int, threads: Int) {
+    func run(_ calls: [Call], after count: Int, threads: Int, _ times: CallTimes?) {
         var begin = 0
         // Over indices: unspecialized, as in debug builds, an array's iterator allocates.
         for i in decisions.indices {
             let end = count + decisions[i].callsBefore
-            Fathom.run(calls, begin..<end, threads: threads)
+            Fathom.run(calls, begin..<end, threads: threads, times)
             guard update.pointee.finite else { return }
             decide(decisions[i])
             begin = end
         }
-        Fathom.run(calls, begin..<calls.count, threads: threads)
+        Fathom.run(calls, begin..<calls.count, threads: threads, times)
     }
 
     private func decide(_ decision: ClippingCalls.Decision) {

@@ -2,9 +2,9 @@ import ArgumentParser
 import FathomFormats
 
 /// The keys of a recipe as flags. Each is read as text, by the reader that reads recipes: the two accept the same, and say the same of what is wrong.
-struct RecipeOptions: ParsableArguments {
+package struct RecipeOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: help(.network)) var network: String?
-    @Option(parsing: .unconditional, help: help(.data)) var data: String?
+    @Option(parsing: .unconditional, help: help(.data)) package var data: String?
     @Option(parsing: .unconditional, help: help(.target)) var target: String?
     @Option(parsing: .unconditional, help: help(.test)) var test: String?
     @Option(parsing: .unconditional, help: help(.validation)) var validation: String?
@@ -28,7 +28,9 @@ struct RecipeOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: help(.checkpoint)) var checkpoint: String?
     @Option(parsing: .unconditional, help: help(.output)) var output: String?
 
-    static func help(_ key: RecipeKey) -> ArgumentHelp {
+    package init() {}
+
+    package static func help(_ key: RecipeKey) -> ArgumentHelp {
         ArgumentHelp("\(key.meaning)" + (key.defaultText.map { " (default: \($0))" } ?? ""), valueName: key.rawValue)
     }
 
@@ -41,17 +43,17 @@ struct RecipeOptions: ParsableArguments {
         ]
     }
 
-    func validate() throws { try refuseFlagsAsValues(flags.map { ($0.key.rawValue, $0.text) }) }
+    package func validate() throws { try refuseFlagsAsValues(flags.map { ($0.key.rawValue, $0.text) }) }
 
     /// The flags over the recipe's lines. `--epochs` over a recipe's `steps` means what it says.
-    func apply(to settings: inout Settings) {
+    package func apply(to settings: inout Settings) {
         if epochs != nil && steps == nil { settings.remove(.steps) }
         for case (let key, let text?) in flags { settings.set(key, flag: text) }
     }
 }
 
 /// A value is taken as it comes, so that `--seed -1` is told what a seed is; but `--output --json` has left its value out.
-func refuseFlagsAsValues(_ flags: [(name: String, text: String?)]) throws {
+package func refuseFlagsAsValues(_ flags: [(name: String, text: String?)]) throws {
     for case (let name, let text?) in flags where text.hasPrefix("--") {
         throw ValidationError("--\(name) needs a value, and '\(text)' is a flag")
     }

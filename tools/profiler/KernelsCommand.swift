@@ -1,6 +1,7 @@
 import ArgumentParser
 import CKernels
 import Fathom
+import FathomCommandLine
 import Foundation
 
 /// rows × inputs × outputs of a product.
@@ -16,7 +17,9 @@ struct Shape: ExpressibleByArgument, Equatable {
     }
 
     /// What a product's three matrices hold, the weights twice since dgrad reads their transpose.
-    var bytes: Int { 4 * (rows * inputs + 2 * inputs * outputs + rows * outputs) }
+    var productBytes: Int { 4 * (rows * inputs + 2 * inputs * outputs + rows * outputs) }
+    /// The most that another kernel's hold: an lstm's four gates, their gradients and five more, or six of four steps.
+    var otherBytes: Int { 4 * 24 * rows * ((outputs + 15) / 16 * 16) }
 
     /// Layers of common networks, from tiny to larger than the caches, awkward ones included.
     static let usual = [
@@ -29,13 +32,18 @@ struct Shape: ExpressibleByArgument, Equatable {
     static let large = Shape(4096, 1024, 1024)
 }
 
-struct Kernels: ParsableCommand {
+struct KernelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "kernels",
         abstract: "Throughput of every kernel, against the machine's peak measured in the same run.",
         discussion: """
             Products are measured in GFLOP/s and as a share of the peak of fused multiply-adds, the others in GB/s and as a share of \
             the memory's bandwidth (above 100 % where the caches hold the data). Peak and bandwidth are measured again in every round. \
-            dgrad includes the transposition of the weights. Figures are medians over rounds; the spread is that of the middle half.
+            dgrad includes the transposition of the weights. Figures are medians over rounds; the spread is that of the middle half. The column \
+            ×2 is how many times as fast two threads are as one.
+
+            Below the table, kernels stand under the machine's roofs, by how many flops they do to a byte that they read or write. Above the slope \
+            the data come from the caches.
             """)
 
     @Option(help: "Threads; all processors where not given.")
@@ -67,8 +75,10 @@ struct Kernels: ParsableCommand {
             guard let shape = Shape(argument: text) else {
                 throw ValidationError("--shape takes ROWSxINPUTSxOUTPUTS, such as 128x784x512, each from 1 to 1000000, not '\(text)'")
             }
-            guard shape.bytes < ProcessInfo.processInfo.physicalMemory / 2 else {
-                throw ValidationError("--shape \(text) needs \(shape.bytes >> 20) MiB, more than half of this machine's memory")
+            let bytes = bytes(of: shape)
+            guard bytes < availableMemory() / 2 else {
+                let size = formattedBytes(bytes)
+                throw ValidationError("--shape \(text) needs \(size), more than half of the memory that is free; --kernel measures some kernels alone")
             }
         }
         let names = Operation.all.map(\.name)
@@ -77,26 +87,30 @@ struct Kernels: ParsableCommand {
         }
     }
 
+    private var operations: [Operation] { Operation.all.filter { kernel.isEmpty || kernel.contains($0.name) } }
+
+    /// Of the matrices measured at a time.
+    private func bytes(of shape: Shape) -> Int {
+        let operations = operations
+        return max(
+            operations.contains(where: \.isProduct) ? 3 * shape.productBytes : 0,
+            operations.contains { !$0.isProduct } ? Subject.mostTogether * shape.otherBytes : 0)
+    }
+
     func run() throws {
         if let isa { setenv("FATHOM_ISA", isa, 1) }
         guard fathom_isa_override_is_valid() else {
-            let names = instructionSets()
+            let names = Fathom.Kernels.instructionSets
             let name = isa ?? ProcessInfo.processInfo.environment["FATHOM_ISA"] ?? ""
             throw ValidationError("no instruction set '\(name)' on this processor; it has \(names.joined(separator: ", "))")
         }
-        let operations = Operation.all.filter { kernel.isEmpty || kernel.contains($0.name) }
         let groups = Subject.groups(operations, shapes)
         let threads = threads ?? Int(fathom_threads_available())
         let meter = Meter(threads: threads, secondsPerSubject: seconds / Double(max(1, groups.reduce(0) { $0 + $1.count })))
-        let report: any Report = json ? JSONReport(threads: threads) : TableReport(threads: threads)
+        let width = Terminal.width(of: STDOUT_FILENO) ?? 80
+        var report: any Report = json ? JSONReport(threads: threads) : TableReport(threads: threads, width: width)
         try report.begin()
         for group in groups { try report.add(meter.measure(group)) }
         try report.end(meter)
     }
-}
-
-private func instructionSets() -> [String] {
-    var names: [String] = []
-    while let name = fathom_isa_name(names.count) { names.append(String(cString: name)) }
-    return names
 }

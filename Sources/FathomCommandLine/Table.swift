@@ -1,18 +1,20 @@
 /// Rows of text in aligned columns.
-struct Table {
+package struct Table {
     let header: [String]
     let rows: [[String]]
     /// Columns that are set to the right, as numbers are.
-    var right: Set<Int> = []
+    let right: Set<Int>
+
+    package init(header: [String], rows: [[String]], right: Set<Int> = []) { (self.header, self.rows, self.right) = (header, rows, right) }
 
     /// Columns of the terminal that it takes.
-    var width: Int { widths.reduce(0, +) + 2 * (header.count - 1) }
+    package var width: Int { widths.reduce(0, +) + 2 * (header.count - 1) }
 
     private var widths: [Int] { header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 } }
 
     /// - Parameter width: of the terminal. Columns that do not fit go to the rows below: a row then takes a line for each of its cells.
     ///   nil: as wide as it gets.
-    func text(width: Int?) -> String {
+    package func text(width: Int?) -> String {
         let widths = widths
         guard let width, self.width > width else {
             return ([header] + rows).map { row in
@@ -30,7 +32,7 @@ struct Table {
 }
 
 /// Lines of at most `width` columns, broken between words where there is a place.
-func wrapped(_ text: String, width: Int, indent: String) -> String {
+package func wrapped(_ text: String, width: Int, indent: String) -> String {
     let room = max(4, width - indent.count)
     var lines: [String] = [], line = ""
     for word in text.split(separator: " ") {

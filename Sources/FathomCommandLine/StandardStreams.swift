@@ -2,24 +2,24 @@ import Fathom
 import Foundation
 
 /// Nobody reads standard output any more, as after `| head`: no error, but nothing more to do.
-struct OutputClosed: Error {}
+package struct OutputClosed: Error {}
 
 /// Standard output carries the result, standard error everything else. Both are written at once, whole, and without Swift's buffers,
 /// so that a full disk or a closed pipe is seen where it happens.
-enum StandardStreams {
+package enum StandardStreams {
     /// - Throws: `OutputClosed` where the reader is gone, `inputOutput` where writing fails.
-    static func result(_ text: String) throws {
+    package static func result(_ text: String) throws {
         guard let failure = write(text, to: STDOUT_FILENO) else { return }
         if failure == EPIPE { throw OutputClosed() }
         throw FathomError.inputOutput(unsafe "standard output: \(String(cString: strerror(failure)))")
     }
 
     /// What goes to standard error is lost silently where it cannot be written: there is nowhere to say so.
-    static func note(_ text: String) {
+    package static func note(_ text: String) {
         _ = write(text + "\n", to: STDERR_FILENO)
     }
 
-    static func raw(_ text: String) {
+    package static func raw(_ text: String) {
         _ = write(text, to: STDERR_FILENO)
     }
 

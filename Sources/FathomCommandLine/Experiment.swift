@@ -3,22 +3,23 @@ import FathomData
 import FathomFormats
 
 /// A recipe with its data, checked and resolved: all that a training needs, before anything is written.
-struct Experiment {
+package struct Experiment {
     /// Resolved: every choice that was left open is made.
-    private(set) var recipe: Recipe
+    package private(set) var recipe: Recipe
     /// Names the run folder.
-    let name: String
-    let training: Samples
-    let validation: Samples?
-    let test: Samples?
-    let details: Model.Details
-    let outputs: Int
+    package let name: String
+    package let training: Samples
+    package let validation: Samples?
+    package let test: Samples?
+    package let details: Model.Details
+    package let outputs: Int
     /// Choices worth printing, each with the way to change it.
-    let notes: [String]
+    package let notes: [String]
 
+    /// - Parameter dataset: in place of what the recipe's data name.
     /// - Throws: `FathomError.invalid` where recipe and data do not fit each other, beginning with the setting's place where one is to blame.
-    init(_ recipe: Recipe, _ settings: Settings) throws {
-        let dataset = try Dataset(recipe.data, target: recipe.target, classification: recipe.loss?.isClassification)
+    package init(_ recipe: Recipe, _ settings: Settings, _ dataset: Dataset? = nil) throws {
+        let dataset = try dataset ?? Dataset(recipe.data, target: recipe.target, classification: recipe.loss?.isClassification)
         var notes = dataset.notes
         let split = try Split(dataset, recipe, settings)
         guard recipe.patience == 0 || split.validation != nil else {
@@ -122,10 +123,10 @@ struct Experiment {
     }
 
     /// What the model is trained for.
-    var loss: Loss { details.loss ?? .crossEntropy }
+    package var loss: Loss { details.loss ?? .crossEntropy }
 
     /// The same experiment for longer, or with another schedule: what the data decide stays as it is.
-    func changed(_ recipe: Recipe) -> Experiment {
+    package func changed(_ recipe: Recipe) -> Experiment {
         var changed = self
         changed.recipe.epochs = recipe.epochs
         changed.recipe.steps = recipe.steps
@@ -135,25 +136,34 @@ struct Experiment {
     }
 
     /// The untrained model.
-    func model() throws -> Model {
+    package func model() throws -> Model {
         let order = order(ofEpoch: 1)[..<batch].map(Int.init)
         return try Model(
             recipe.network, inputs: training.columns, outputs: outputs, initializer: recipe.initializer, seed: recipe.seed, details: details,
             samples: training.selecting(order))
     }
 
+    /// - Parameter threads: nil: all the processors.
+    package func trainer(_ model: Model, threads: Int?) throws -> Trainer {
+        let trainer = try Trainer(
+            model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, passes: recipe.accumulate,
+            ema: recipe.ema, seed: recipe.seed, threads: threads)
+        try trainer.check(training)
+        return trainer
+    }
+
     /// The training rows in the order in which an epoch (from 1) takes them.
-    func order(ofEpoch epoch: Int) -> [UInt32] {
+    package func order(ofEpoch epoch: Int) -> [UInt32] {
         let count = training.count
         return recipe.shuffle ? shuffledOrder(count: count, seed: recipe.seed, epoch: epoch) : Array(0..<UInt32(count))
     }
 
     /// Rows of a full batch; of fewer rows there are, all of them.
-    var batch: Int { min(recipe.batch, training.count) }
-    var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
+    package var batch: Int { min(recipe.batch, training.count) }
+    package var stepsPerEpoch: Int { (training.count + batch - 1) / batch }
 
     /// - Throws: `FathomError.invalid` where it cannot be counted.
-    func totalSteps() throws -> Int {
+    package func totalSteps() throws -> Int {
         if let steps = recipe.steps { return steps }
         let (steps, overflow) = recipe.epochs.multipliedReportingOverflow(by: stepsPerEpoch)
         guard !overflow else { throw FathomError.invalid("epochs: \(recipe.epochs) epochs of \(stepsPerEpoch) steps are more than can be counted") }
@@ -161,7 +171,7 @@ struct Experiment {
     }
 
     /// What becomes of a schedule that the training is too short for; nil where it is long enough.
-    func scheduleNote() throws -> String? {
+    package func scheduleNote() throws -> String? {
         let schedule = recipe.schedule, total = try totalSteps()
         guard total > 0, schedule.fixedSteps > total else { return nil }
         return "schedule: \(schedule) takes \(schedule.fixedSteps) steps, and the training has \(total); it is cut off (change it with --schedule, --epochs or --steps)"
@@ -169,7 +179,7 @@ struct Experiment {
 
     /// One line on the memory that training will take.
     /// - Throws: `FathomError.tooLarge` with the figure where there is not as much.
-    func memoryLine() throws -> String {
+    package func memoryLine() throws -> String {
         let needed = try trainingMemory(
             recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch,
             recompute: recipe.recompute, passes: recipe.accumulate, ema: recipe.ema)
@@ -221,7 +231,7 @@ private struct Split {
 
 extension Samples {
     /// The second of two classes as 1, the first as 0: what binary cross-entropy takes. Numbers stay as they are.
-    func withBinaryTargets() throws -> Samples {
+    package func withBinaryTargets() throws -> Samples {
         guard case .classes(let classes) = targets else { return self }
         return try Samples(columns: columns, features: features, targets: .values(classes.map(Float.init), width: 1))
     }

@@ -1,9 +1,8 @@
-import ArgumentParser
 import Fathom
 import Foundation
 
 /// What the shell is told, after BSD's sysexits.
-enum ExitStatus: Int32 {
+package enum ExitStatus: Int32 {
     case done = 0
     case usage = 64
     case badData = 65
@@ -16,7 +15,7 @@ enum ExitStatus: Int32 {
 }
 
 extension FathomError {
-    var exitStatus: ExitStatus {
+    package var exitStatus: ExitStatus {
         switch self {
         case .notation, .invalid, .tooLarge: .badData
         case .noSuchInput: .noInput
@@ -28,10 +27,12 @@ extension FathomError {
 }
 
 /// A command line that does not fit together, though each part of it parses.
-struct UsageError: Error {
+package struct UsageError: Error {
     let message: String
-    init(_ message: String) { self.message = message }
+    package init(_ message: String) { self.message = message }
 }
 
 /// Ctrl-C or its like: everything has been said and saved.
-struct Interrupted: Error {}
+package struct Interrupted: Error {
+    package init() {}
+}

@@ -1,0 +1,119 @@
+import Fathom
+
+/// Measures steps in rounds: the machine's peak, whole steps, steps taken apart, and steps on one thread, each anew in every round.
+struct StepMeter {
+    static let rounds = 9
+    private(set) var subject: StepSubject
+    /// Steps that the clock is read around: short ones many together.
+    private let together: Int
+    /// Of a step.
+    let productFlops: Double
+
+    /// Warms up.
+    init(_ subject: StepSubject) throws {
+        self.subject = subject
+        let first = try Self.time(&self.subject, steps: 1)
+        // A long step warms up the caches and the processor's clock by itself.
+        if first < 1 { for _ in 0..<3 { _ = try Self.time(&self.subject, steps: 2) } }
+        let once = first < 1 ? try Self.time(&self.subject, steps: 4) / 4 : first
+        together = max(1, min(64, Int(0.02 / once)))
+        productFlops = try self.subject.timedStep().total.productFlops
+    }
+
+    /// Seconds of a step, the median over as many groups as fit into the given seconds.
+    mutating func step(for duration: Double, groups least: Int) throws -> Double {
+        var times: [Double] = [], spent = 0.0
+        while spent < duration || times.count < least {
+            let time = try Self.time(&subject, steps: together)
+            times.append(time / Double(together))
+            spent += time
+        }
+        return Distribution(times).median
+    }
+
+    mutating func measure(seconds: Double) throws -> StepMeasurement {
+        let machine = Machine(threads: subject.threads, measuresBandwidth: false), threads = subject.threads, share = seconds / Double(Self.rounds)
+        var whole: [Double] = [], ofOne: [Double] = [], parts: [[Double]] = [], last: StepTimes?
+        for _ in 0..<Self.rounds {
+            machine.measure()
+            whole.append(try step(for: share * 0.4, groups: 1))
+            let times = try timedSteps(for: share * 0.3)
+            parts.append(Self.medians(times))
+            last = times.last
+            guard threads > 1 else { continue }
+            subject.trainer.threads = 1
+            defer { subject.trainer.threads = threads }
+            ofOne.append(try step(for: share * 0.3, groups: 1))
+        }
+        return StepMeasurement(
+            subject, machine, seconds: Distribution(whole), ofOneThread: threads > 1 ? Distribution(ofOne) : nil, last!, rounds: parts)
+    }
+
+    private static func time(_ subject: inout StepSubject, steps: Int) throws -> Double { try elapsed { for _ in 0..<steps { try subject.step() } } }
+
+    private mutating func timedSteps(for duration: Double) throws -> [StepTimes] {
+        var times: [StepTimes] = [], spent = 0.0
+        while (spent < duration || times.isEmpty) && times.count < 500 {
+            times.append(try subject.timedStep())
+            spent += times[times.count - 1].seconds
+        }
+        return times
+    }
+
+    /// Of each part over the steps.
+    private static func medians(_ times: [StepTimes]) -> [Double] {
+        let parts = times.map(\.parts)
+        return parts[0].indices.map { part in Distribution(parts.map { $0[part] }).median }
+    }
+}
+
+extension StepTimes {
+    /// Seconds of all parts in one order: what is around the layers, then each layer's passes.
+    fileprivate var parts: [Double] {
+        [gather, loss, clipping, optimizer].map(\.seconds) + [other] + layers.flatMap { [$0.forward.seconds, $0.backward.seconds] }
+    }
+}
+
+struct StepMeasurement {
+    struct Layer {
+        let name: String
+        /// Seconds of each pass, 0 where it has no calls, and of both.
+        let forward: Distribution, backward: Distribution, seconds: Distribution
+        let work: StepTimes.Layer
+
+        var productFlops: Double { work.forward.productFlops + work.backward.productFlops }
+    }
+
+    let subject: StepSubject
+    let machine: Machine
+    /// Of a step, and of a step on one thread; nil where there is but one.
+    let seconds: Distribution, ofOneThread: Distribution?
+    let gather: Distribution, loss: Distribution, clipping: Distribution, optimizer: Distribution, other: Distribution
+    let layers: [Layer]
+    /// Flops of a step: products forward and backward, and everything else.
+    let forwardFlops: Double, backwardFlops: Double, elementwiseFlops: Double
+
+    /// - Parameter rounds: the seconds of each part, in the order of `StepTimes.parts`, for each round.
+    init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, _ work: StepTimes, rounds: [[Double]]) {
+        func part(_ i: Int) -> Distribution { Distribution(rounds.map { $0[i] }) }
+        (self.subject, self.machine, self.seconds, self.ofOneThread) = (subject, machine, seconds, ofOneThread)
+        (gather, loss, clipping, optimizer, other) = (part(0), part(1), part(2), part(3), part(4))
+        layers = work.layers.enumerated().map { i, layer in
+            let forward = 5 + 2 * i, both = Distribution(rounds.map { $0[forward] + $0[forward + 1] })
+            return Layer(name: layer.name, forward: part(forward), backward: part(forward + 1), seconds: both, work: layer)
+        }
+        forwardFlops = work.layers.reduce(0) { $0 + $1.forward.productFlops }
+        backwardFlops = work.layers.reduce(0) { $0 + $1.backward.productFlops }
+        elementwiseFlops = work.total.elementwiseFlops
+    }
+
+    var milliseconds: Double { seconds.median * 1e3 }
+    var samplesPerSecond: Double { Double(subject.batch) / seconds.median }
+    /// Of the products; what else is done takes time, but counts for nothing.
+    var gflops: Double { (forwardFlops + backwardFlops) / seconds.median * 1e-9 }
+    var ofPeak: Double { gflops / machine.peak.median }
+    var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
+    /// Medians of all parts together: what shares are of.
+    var sumOfParts: Double { [gather, loss, clipping, optimizer, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }
+    var noise: Noise { machine.noise(spread: seconds.spread) }
+}
