@@ -3,8 +3,14 @@
 #define _GNU_SOURCE
 #include "table.h"
 
+#include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 enum { SPINS = 4096 };  // some 50 to 100 µs
 
@@ -45,19 +51,40 @@ static inline void relax(void) {
 #endif
 }
 
-// The last to arrive opens the next phase. The others spin: a thread's share of a call takes microseconds. Who has waited for longer than any share
-// takes waits for a thread that has lost its processor, and yields its own, on which that one may be queued.
+// Sleeps while the phase is the old one. A thread that yields instead is run again at once, by the scheduler's reckoning, while the one that it waits for
+// stands in a queue: seconds a step where a second program kept one of two processors busy.
+static void sleep_while(fathom_gate *gate, unsigned phase) {
+    atomic_fetch_add(&gate->sleepers, 1);
+#ifdef __linux__
+    syscall(SYS_futex, &gate->phase, FUTEX_WAIT_PRIVATE, phase, NULL, NULL, 0);
+#else
+    if (atomic_load(&gate->phase) == phase) sched_yield();
+#endif
+    atomic_fetch_sub(&gate->sleepers, 1);
+}
+
+static void wake_all(fathom_gate *gate) {
+#ifdef __linux__
+    if (atomic_load(&gate->sleepers) > 0) syscall(SYS_futex, &gate->phase, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+#else
+    (void)gate;
+#endif
+}
+
+// The last to arrive opens the next phase. The others spin, since a thread's share of a call takes microseconds; who has waited for longer than that waits
+// for a thread that has lost its processor, and gives it its own.
 void fathom_barrier(fathom_team team) {
     if (team.threads == 1) return;
     fathom_gate *gate = team.gate;
     unsigned phase = atomic_load_explicit(&gate->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&gate->arrived, 1, memory_order_acq_rel) == team.threads - 1) {
         atomic_store_explicit(&gate->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&gate->phase, phase + 1, memory_order_release);
+        atomic_store(&gate->phase, phase + 1);
+        wake_all(gate);
         return;
     }
     for (int turns = 0; atomic_load_explicit(&gate->phase, memory_order_acquire) == phase; turns++) {
         if (turns < SPINS) relax();
-        else sched_yield();
+        else sleep_while(gate, phase);
     }
 }

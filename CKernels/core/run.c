@@ -24,7 +24,8 @@ static void walk(void *context, int thread, fathom_team team) {
         fathom_range range = fathom_share(fathom_grid_of(call), thread, team.threads);
         if (range.row_begin < range.row_end && range.panel_begin < range.panel_end)
             l->table->kernels[call->operation](&call->arguments, range);
-        if (!call->overlaps && i + 1 < l->count) fathom_barrier(team);
+        // After the last one too: OpenMP's own barrier, at the end of the team, does not give way to other programs.
+        if (!call->overlaps || i + 1 == l->count) fathom_barrier(team);
         if (l->times && thread == 0) l->times[i + 1] = nanoseconds();
     }
 }

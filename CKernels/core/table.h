@@ -17,10 +17,12 @@ extern fathom_kernel *const fathom_avx2_kernels[FATHOM_OPERATIONS];
 extern fathom_kernel *const fathom_avx512_kernels[FATHOM_OPERATIONS];
 extern fathom_kernel *const fathom_neon_kernels[FATHOM_OPERATIONS];
 
-// Where a team's threads wait for each other: how many have arrived, and a number that changes when all have, on cache lines of their own.
+// Where a team's threads wait for each other: how many have arrived, and a number that changes when all have, on cache lines of their own; how many of
+// the others sleep until it does.
 typedef struct fathom_gate {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic unsigned phase;
+    _Atomic int sleepers;
 } fathom_gate;
 
 typedef struct fathom_team {
