@@ -20,9 +20,12 @@ def steps(result, peers, names, folder):
         heights = [e["milliseconds"][peer] for e in result.values() if peer in e["milliseconds"]]
         axes.bar(places, heights, width, label=names[peer], color=COLOURS[peer], edgecolor="white", linewidth=0.4)
     axes.set_yscale("log")
+    axes.set_ylim(bottom=0.4 * min(ms for e in result.values() for ms in e["milliseconds"].values()))
+    axes.yaxis.set_major_formatter(lambda ms, _: f"{ms:g}")
     axes.set_ylabel("milliseconds per training step (log scale, less is better)")
     axes.set_xticks(range(len(result)), [label(name, e) for name, e in result.items()])
     axes.tick_params(axis="x", length=0)
+    axes.set_xlabel("workload; Fathom's time, and how many times as fast it is as the best peer", labelpad=6)
     axes.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -40,5 +43,5 @@ def label(name, entry):
     if ours is not None:
         text += f"\nFathom {ours:.3g} ms"
     if ratio is not None:
-        text += f"\n{ratio:.1f}× the best peer"
+        text += f"\n{ratio:.1f}×"
     return text

@@ -12,12 +12,13 @@ NAME = "measurements.jsonl"
 class Record:
     """A session: the machine and the command first, then measurements that carry its number."""
 
-    def __init__(self, folder, part):
-        os.makedirs(folder, exist_ok=True)
-        self.path, self.part = f"{folder}/{NAME}", part
+    def __init__(self, options, part):
+        os.makedirs(options.output, exist_ok=True)
+        self.path, self.part = f"{options.output}/{NAME}", part
         self.session = time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + f"-{part}"
         command = "Benchmarks/run " + " ".join(sys.argv[1:])
-        self.write({"event": "session", "session": self.session, "part": part, "command": command, "date": time.strftime("%Y-%m-%d")} | machine())
+        self.write({"event": "session", "session": self.session, "part": part, "command": command, "threads": options.threads, "date": time.strftime("%Y-%m-%d")}
+                   | machine())
 
     def __call__(self, **measurement):
         self.write({"session": self.session, "part": self.part} | measurement)

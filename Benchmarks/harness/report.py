@@ -285,7 +285,7 @@ def provenance(sessions):
     lines = []
     for s in sessions:
         versions = ", ".join(f"{package} {version}" for package, version in s["versions"].items())
-        lines.append(f"- `{s['command']}`: {s['date']}, commit {s['commit']}, {s['processor']}, {s['cores']} cores, {s['system']}; {versions}\n")
+        lines.append(f"- `{s['command']}`: {s['date']}, commit {s['commit']}, {s['processor']}, {s['cores']} cores, {s['threads']} threads, {s['system']}; {versions}\n")
     return "".join(dict.fromkeys(lines))
 
 
@@ -308,10 +308,10 @@ def main(folder):
         text += "\n## Beside a busy core\n\n" + busy_table(result["busy"])
     if result["same_work"]:
         worst = max(value for peers in result["same_work"].values() for value in peers.values())
-        text += f"\n## The same work\n\nLosses of 16 steps from one start, in {', '.join(sorted(result['same_work']))}: every peer's within {worst:.0e} (relative) of Fathom's.\n"
+        text += f"\n## The same work\n\nLosses of 16 steps from one start, in {', '.join(sorted(result['same_work']))}: every peer's within {worst:.1e} (relative) of Fathom's.\n"
     used = {e["session"] for part in ("steps", "products", "processes", "busy") for e in result[part].values()}
     used = [sessions[name] for name in sorted(used) if name in sessions]
-    text += "\n## Where\n\n" + provenance(used)
+    text += "\n## Where\n\n" + provenance(used) if used else ""
     for name, content in (("report.md", text), ("report.json", json.dumps({"sessions": used} | result, indent=1) + "\n")):
         with open(f"{folder}/{name}", "w") as file:
             file.write(content)

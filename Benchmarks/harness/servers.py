@@ -121,7 +121,8 @@ class Team:
                 self.servers.remove(server)
                 self.leave_out(server.peer, failure)
                 continue
-            self.record(**({"peer": server.peer.key, "round": number} | labels | answer))
+            answer.pop("event", None)
+            self.record(**(answer | {"peer": server.peer.key, "round": number} | labels))
 
     def idle_share(self, seconds=0.5):
         """Processor time that the sleeping servers take together, as a share of one core; None where that cannot be known."""
