@@ -120,6 +120,8 @@ struct PlanSettings {
     /// Samples of the batch.
     let rows: Int
     let training: Bool
+    /// Whether dropout drops, in training.
+    var drops = true
     /// Whether gradients are added to what is there: of a batch in several passes.
     let accumulates: Bool
     /// Whether signals inside segments are made again in the backward pass: memory then grows with the root of the depth.
