@@ -24,15 +24,14 @@ package final class Segment {
     private let memory: [Memory]
 
     /// - Parameters:
-    ///   - layers: positions in the model's network; not one between a layer with weights and the activation behind it.
+    ///   - layers: positions in the model's network.
     ///   - dropout: the seed of what is dropped at step 1; nil: nothing is.
     package init(_ model: Model, layers: Range<Int>, rows: Int, dropout seed: UInt64? = nil) throws {
         let network = model.network, content = Network(network.layers[layers].map { .layer($0) })
         (self.model, self.layers, self.rows) = (model, layers, rows)
         input = try network.shape(into: layers.lowerBound, inputs: model.inputs)
         output = try network.shape(into: layers.upperBound, inputs: model.inputs)
-        let places = content.places
-        mixesRows = places.contains { ($0.layer as? Normalization)?.isBatch == true }
+        mixesRows = content.mixesRows
         // Gated cells leave the gradients of gates where the gates were.
         needsForward = content.hasRecurrentLayer
         // Of gradients only those of vectors are written, which lie behind those of weights.
@@ -51,7 +50,8 @@ package final class Segment {
             let forward = plan.calls.count
             let error = plan.gathered(Shape(columns: y.columns, steps: pass.output.steps))
             let dz = plan.backward(throughActivationOf: pass.output, error)
-            return (plan, forward, y, pass.backward(dz, true, &plan) ?? dz)
+            let product = pass.backward(dz, true, &plan) ?? dz
+            return (plan, forward, y, product)
         }
         let memory = try Memory(byteCount: lay(nil).plan.pool.reservation.byteCount), laid = lay(memory)
         calls = laid.plan.calls.filter { !$0.makesWeightGradient }
@@ -113,6 +113,11 @@ extension Model {
 }
 
 extension Network {
+    /// Whether a layer makes a row of its output from several rows of a batch: batch normalization does.
+    package var mixesRows: Bool {
+        places.contains { if case .batch? = ($0.layer as? Normalization)?.kind { true } else { false } }
+    }
+
     /// The shape of what goes into a position, or, of the last one's, out of it; a sequence is one from its first layer on.
     fileprivate func shape(into position: Int, inputs: Int) throws -> Shape {
         guard position == 0 else { return try shapes(from: Shape(columns: inputs))[position - 1] }
@@ -123,10 +128,6 @@ extension Network {
 extension Shape {
     /// Numbers of a sample.
     package var size: Int { columns * (steps ?? 1) }
-}
-
-extension Normalization {
-    fileprivate var isBatch: Bool { if case .batch = kind { true } else { false } }
 }
 
 extension Call {
