@@ -3,7 +3,7 @@ package struct VarianceMap {
     package struct Source {
         let name: String
         /// Whether φ(λx) = λφ(x) for λ > 0.
-        let isHomogeneous: Bool
+        package let isHomogeneous: Bool
         /// φ and φ′.
         let function: (Double) -> (value: Double, slope: Double)
         /// |x| beyond those of `GaussianMoments` where φ is not smooth.

@@ -34,10 +34,14 @@ public struct GradedProduct: Sendable {
     ///     the product restricted to a random subspace.
     ///   - seed: of Q₀.
     public init(columns: Int, directions: Int? = nil, seed: UInt64 = 0) {
-        self.columns = columns
-        followed = min(columns, directions ?? columns)
         var random = CounterRandom(seed: seed, stream: 0x5157)
-        q = Matrix(rows: columns, columns: followed, values: (0..<columns * followed).map { _ in random.normal() }).qr().q
+        let followed = min(columns, directions ?? columns)
+        self.init(start: Matrix(rows: columns, columns: followed, values: (0..<columns * followed).map { _ in random.normal() }).qr().q)
+    }
+
+    /// Restricted to a subspace, given by orthonormal columns.
+    public init(start: Matrix) {
+        (columns, followed, q) = (start.rows, start.columns, start)
         scales = [Double](repeating: 0, count: followed)
         t = .identity(followed)
     }

@@ -28,7 +28,9 @@ import Testing
         #expect(abs(found.rate / point.chi - 1) < 0.02, "\(example): \(found), theory \(point.chi)")
         if runsFullSizes { print("width 1000, \(example.activation): \(found.rate) ± \(found.standardError), χ₁ \(point.chi)") }
         let step = try #require(try StepTheory(Model(Network(notation), inputs: 1000, seed: 5)))
-        #expect(abs(step.rate / point.chi - 1) < 0.01 && abs(step.variance / point.variance - 1) < 0.05)
+        // The weights' own variance is within 2e-4 of what it was drawn with; of relu that decides between 0 and ∞.
+        #expect(abs(step.rate / point.chi - 1) < 0.01)
+        if example.activation != .relu && example.activation != .identity { #expect(abs(step.variance / point.variance - 1) < 0.05) }
     }
 
     static let six: [Activation] = [.relu, .tanh, .gelu, .silu, .elu(), .sigmoid]
@@ -47,20 +49,27 @@ import Testing
         }
     }
 
-    /// The formula is the limit of large batches; of B samples it is some 1/B off.
-    @Test("Batch normalization explodes at the rate E[φ′²]/(E[φ²] − E[φ]²)", arguments: six) func batchNormalization(_ activation: Activation) throws {
-        let width = runsFullSizes ? 1000 : 256, batch = runsFullSizes ? 1000 : 256
-        let theory = try #require(StepTheory(.normalizedBeforeActivation(.batch(momentum: 0.1)), activation, weightVariance: 1, biasVariance: 0))
-        if activation == .relu { #expect(abs(theory.rate - .pi / (.pi - 1)) < 1e-12) }
-        let text = "[linear(\(width), init: gaussian(1)) batchnorm \(activation)] * 24 linear(10)"
-        let found = try Self.rate(text, normalSamples(batch, width), networks: 2, steps: 4...20)
-        #expect(abs(found.rate / theory.rate - 1) < 0.03, "\(activation): \(found), theory \(theory.rate)")
-        if runsFullSizes { print("batchnorm \(activation), batch \(batch): \(found.rate) ± \(found.standardError), theory \(theory.rate)") }
+    /// One network's step deviates by √(2/width) or so, and 15 steps and all rows average it out; what is left is of order rows/width.
+    @Test("Batch normalization explodes at the rate of theory", arguments: six) func batchNormalization(_ activation: Activation) throws {
+        let width = runsFullSizes ? 3000 : 1000, form = StepTheory.Form.normalizedBeforeActivation(.batch(momentum: 0.1))
+        let limit = try #require(StepTheory(form, activation, weightVariance: 1, biasVariance: 0))
+        if activation == .relu { #expect(abs(limit.rate - .pi / (.pi - 1)) < 1e-12) }
+        for batch in runsFullSizes ? [16, 64, 128] : [32] {
+            let text = "[linear(\(width), init: gaussian(1)) batchnorm(epsilon: 1e-9) \(activation)] * 24 linear(10)"
+            let theory = try #require(try StepTheory(Model(Network(text), inputs: width), batch: batch))
+            let found = try Self.rate(text, normalSamples(batch, width), networks: runsFullSizes ? 3 : 1, steps: 6...20)
+            #expect(abs(found.rate / theory.rate - 1) < 0.03, "\(activation), batch \(batch): \(found), theory \(theory.rate)")
+            #expect(abs(theory.rate / limit.rate - 1) < 4 / Double(batch))
+            if runsFullSizes { print("batchnorm \(activation), batch \(batch): \(found.rate) ± \(found.standardError), theory \(theory.rate), limit \(limit.rate)") }
+        }
+        #expect(StepTheory(form, activation, weightVariance: 1, biasVariance: 0, batch: 3) == nil)
     }
 
     @Test("Linear batch normalization explodes at (B − 2)/(B − 3)", arguments: [5, 8, 20]) func linearBatchNormalization(batch: Int) throws {
         let text = "[linear(600, init: gaussian(1)) batchnorm(epsilon: 1e-12)] * 24 linear(10)"
         let found = try Self.rate(text, normalSamples(batch, 600), networks: 6, steps: 3...22), theory = Double(batch - 2) / Double(batch - 3)
+        let form = StepTheory.Form.normalizedBeforeActivation(.batch(momentum: 0.1))
+        #expect(abs(try #require(StepTheory(form, .identity, weightVariance: 1, biasVariance: 0, batch: batch)).rate / theory - 1) < 1e-12)
         #expect(abs(found.rate / theory - 1) < 0.03, "batch \(batch): \(found), theory \(theory)")
         if runsFullSizes { print("linear batchnorm, batch \(batch): \(found.rate) ± \(found.standardError), theory \(theory)") }
     }
