@@ -67,7 +67,7 @@ let package = Package(
         .testTarget(name: "FathomTests", dependencies: ["Fathom", "CKernels", "AllocationCounter"]),
         .testTarget(name: "FathomDataTests", dependencies: ["FathomData"]),
         .testTarget(name: "FathomFormatsTests", dependencies: ["FathomFormats"]),
-        .testTarget(name: "FathomStabilityTests", dependencies: ["FathomStability", "Fathom"]),
+        .testTarget(name: "FathomStabilityTests", dependencies: ["FathomStability", "Fathom", "FathomData"]),
         .testTarget(name: "FathomProfilerTests", dependencies: ["FathomProfiler", "CKernels"]),
         .testTarget(name: "FathomCommandTests", dependencies: ["Fathom", "FathomData", "FathomFormats", "FathomCommand"]),
     ],

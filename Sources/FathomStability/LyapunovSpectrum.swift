@@ -1,7 +1,8 @@
 import Fathom
 import Foundation
 
-/// Exponential rates at which a product of many matrices stretches: λᵢ = lim (1/k)·ln σᵢ(Aₖ⋯A₁), in nats per factor, in falling order.
+/// Exponential rates at which a product of many matrices stretches: λᵢ = lim (1/k)·ln σᵢ(Aₖ⋯A₁), in nats per factor. They come
+/// in the order of QR's diagonal, which falls once the factors are many.
 ///
 /// Of the backward dynamical system the factors are the transposed Jacobians of the steps of depth, from the output down, or those of the time steps of a
 /// recurrent layer, from the last. By repeated QR: λᵢ is the mean of ln|rᵢᵢ| over factors (Benettin et al. 1980). Their sum is the mean of ln|det Aₖ|, exactly.
