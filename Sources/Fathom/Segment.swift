@@ -23,10 +23,8 @@ package final class Segment {
     /// Calls point into these.
     private let memory: [Memory]
 
-    /// - Parameters:
-    ///   - layers: positions in the model's network.
-    ///   - dropout: the seed of what is dropped at step 1; nil: nothing is.
-    package init(_ model: Model, layers: Range<Int>, rows: Int, dropout seed: UInt64? = nil) throws {
+    /// - Parameter layers: positions in the model's network. Dropout among them drops nothing.
+    package init(_ model: Model, layers: Range<Int>, rows: Int) throws {
         let network = model.network, content = Network(network.layers[layers].map { .layer($0) })
         (self.model, self.layers, self.rows) = (model, layers, rows)
         input = try network.shape(into: layers.lowerBound, inputs: model.inputs)
@@ -36,11 +34,8 @@ package final class Segment {
         needsForward = content.hasRecurrentLayer
         // Of gradients only those of vectors are written, which lie behind those of weights.
         let layout = model.layout, vectors = try Memory(byteCount: (layout.count - layout.decayingCount) * MemoryLayout<Float>.stride)
-        let batch = try Memory(byteCount: MemoryLayout<Batch>.stride)
-        batch.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: 1, first_row: 0)
         let settings = PlanSettings(
-            rows: rows, training: true, drops: seed != nil, accumulates: false, recomputes: false, seed: seed ?? 0, timeNorm: nil,
-            batch: UnsafePointer(batch.base.assumingMemoryBound(to: Batch.self)), update: nil)
+            rows: rows, training: true, drops: false, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil)
         let ordinal = network.layers[..<layers.lowerBound].reduce(0) { $0 + 1 + ($1.inside?.size ?? 0) }, input = input
         func lay(_ memory: Memory?) -> (plan: PlanBuilder, forward: Int, output: Panels, product: Panels) {
             var plan = PlanBuilder(
@@ -56,7 +51,7 @@ package final class Segment {
         let memory = try Memory(byteCount: lay(nil).plan.pool.reservation.byteCount), laid = lay(memory)
         calls = laid.plan.calls.filter { !$0.makesWeightGradient }
         (forwardCount, signals) = (laid.forward, (laid.output, laid.product))
-        self.memory = [memory, vectors, batch]
+        self.memory = [memory, vectors]
     }
 
     /// The layers' outputs for a batch [rows × input]: [rows × output].

@@ -38,8 +38,9 @@ public struct DepthPass: Sendable {
             let next = try forward(signals[index], step)
             if next.allSatisfy(\.isFinite) { signals.append(next) } else { overflow = index + 1 }
         }
-        outputs = overflow != nil ? [] : last == model.network.layers.count ? signals[steps.count] : try forward(signals[steps.count], last..<model.network.layers.count)
         (self.signals, self.overflow) = (signals, overflow)
+        let end = model.network.layers.count
+        outputs = overflow != nil ? [] : last == end ? signals[steps.count] : try forward(signals[steps.count], last..<end)
     }
 
     /// Numbers of h_l, from 0, that a Jacobian is by: of a sample, or of the batch where it is mixed.
@@ -48,7 +49,9 @@ public struct DepthPass: Sendable {
     /// How far from the truth elements of J_l may be, relative to its norm, where that hides directions it maps to 0: a normalization subtracts means in float32.
     /// nil where it does not: the elements of other layers' Jacobians are exact but for a factor, a weight or a sum.
     public func rounding(_ l: Int) -> Double? {
-        func normalizes(_ layers: ArraySlice<any Layer>) -> Bool { layers.contains { $0 is Normalization || $0.inside.map { normalizes($0.layers[...]) } == true } }
+        func normalizes(_ layers: ArraySlice<any Layer>) -> Bool {
+            layers.contains { $0 is Normalization || $0.inside.map { normalizes($0.layers[...]) } == true }
+        }
         return normalizes(model.network.layers[steps[l - 1]]) ? 0x1p-21 : nil
     }
 
