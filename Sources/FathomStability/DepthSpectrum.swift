@@ -53,23 +53,3 @@ public struct DepthSpectrum: Sendable {
         Double(logSingularValues.count(where: condition)) / Double(max(1, logSingularValues.count))
     }
 }
-
-/// What the singular values of one layer's Jacobian say.
-public struct JacobianSummary: Sendable, Hashable {
-    public let largest: Double
-    /// Of as many as the smaller of inputs and outputs; 0 of a layer that maps a direction to 0.
-    public let smallest: Double
-    /// Σσ² over their number.
-    public let meanSquare: Double
-    public var condition: Double { largest / smallest }
-
-    /// Of a Jacobian or its transpose, by its singular values.
-    /// - Parameter rounding: what counts as 0, relative to the largest; nil: float64's.
-    public init(_ jacobian: Matrix, rounding: Double? = nil) throws(FathomError) {
-        let values = try jacobian.singularValues()
-        let least = (values.first ?? 0) * (rounding ?? Double(max(jacobian.rows, jacobian.columns)) * 0x1p-52)
-        largest = values.first ?? 0
-        smallest = values.last.map { $0 > least ? $0 : 0 } ?? 0
-        meanSquare = values.reduce(0) { $0 + $1 * $1 } / Double(max(1, values.count))
-    }
-}

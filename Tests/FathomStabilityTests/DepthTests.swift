@@ -101,5 +101,16 @@ func normalSamples(_ rows: Int, _ columns: Int, seed: UInt64 = 1) throws -> Samp
         // A square Gaussian matrix: σ_max → 2 (Bai & Yin 1993), here times the deviation that lecun or glorot give, 1/√1100.
         let largest = try map.largestSingularValues(steps: 12)
         #expect(largest[0] > 1.9 && largest[0] < 2.05)
+        let summary = try pass.jacobianSummary(2)
+        #expect(summary.smallest == nil && summary.condition == nil && abs(summary.largest - 2) < 0.1 && abs(summary.meanSquare - 1) < 0.1)
+    }
+
+    @Test("A layer's summary is that of its weights where it is linear, and layers are asked one by one") func summary() throws {
+        let model = try Model(Network("linear(6, bias: false, init: orthogonal(1.5)) layernorm linear(8, bias: false, init: orthogonal(2))"), inputs: 6)
+        let pass = try DepthPass(model, normalSamples(1, 6), steps: [0..<1, 1..<2, 2..<3])
+        let first = try pass.jacobianSummary(1), norm = try pass.jacobianSummary(2), last = try pass.jacobianSummary(3)
+        #expect(abs(first.largest - 1.5) < 1e-6 && abs((first.smallest ?? 0) - 1.5) < 1e-6 && abs(first.meanSquare - 2.25) < 1e-6)
+        #expect(norm.smallest == 0 && norm.condition == .infinity)
+        #expect(abs(last.largest - 2) < 1e-6 && abs((last.condition ?? 0) - 1) < 1e-6)
     }
 }
