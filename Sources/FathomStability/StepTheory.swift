@@ -32,7 +32,7 @@ public struct StepTheory: Sendable, Hashable {
     ///
     /// - Parameter batch: rows B of the batch that `linear batchnorm φ` normalizes, more than 3; nil: the limit. What the normalization makes of a column is
     ///   then z, uniform on the sphere of radius √B among vectors without mean, and error signals are white there. With D = diag φ′(z) and P the projection on
-    ///   those vectors, rate = B/(B − 3) · E tr(D(P − zzᵀ/B)DP)/E‖Pφ(z)‖², here by draws, within about 0.3 %; exactly (B − 2)/(B − 3) where φ is linear.
+    ///   those vectors, rate = B/(B − 3) · E tr(D(P − zzᵀ/B)DP)/E‖Pφ(z)‖², here by draws, within about 0.4 %; exactly (B − 2)/(B − 3) where φ is linear.
     public init?(_ form: Form, _ activation: Activation, weightVariance: Double, biasVariance: Double, from start: Double = 1, batch: Int? = nil) {
         switch form {
         case .plain:
@@ -67,7 +67,7 @@ public struct StepTheory: Sendable, Hashable {
     private static func batchRate(_ activation: Activation, rows: Int) -> Double {
         var random = CounterRandom(seed: 0, stream: 0x424E), trace = 0.0, spread = 0.0
         let n = Double(rows)
-        for _ in 0..<max(64, 262_144 / rows) {
+        for _ in 0..<max(64, 131_072 / rows) {
             var z = (0..<rows).map { _ in random.normal() }
             let mean = z.reduce(0, +) / n, norm = (z.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
             var (values, squares, slopes, slopeSquares, along, alongSquares) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
