@@ -83,7 +83,7 @@ import Testing
             #expect((point == nil) == (expected == nil))
             if let point, let expected { #expect(abs(point.variance - expected.variance) < 1e-8 && abs(point.chi - expected.chi) < 1e-8) }
         }
-        // The table's numbers: see theory.md's critical line of tanh, six digits.
+        // The critical line of tanh, to six digits.
         let critical = try GivenActivation("given") { tanh($0) }.critical(biasVariance: 0.05)
         #expect(abs(critical.weightVariance - 1.760955) < 5e-7 && abs(critical.point.variance - 0.570048) < 5e-7)
         let relu = try GivenActivation("rectifier", points: [(-1, 0), (0, 0), (1, 1)])
