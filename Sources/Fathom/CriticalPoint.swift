@@ -9,59 +9,64 @@ extension MeanField {
     public static func critical(
         _ activation: Activation, biasVariance: Double
     ) throws(FathomError) -> (theory: MeanField, point: FixedPoint) {
-        if activation.isHomogeneous {
+        let (weightVariance, point) = try VarianceMap.Source(activation).critical(biasVariance: biasVariance)
+        return (MeanField(activation, weightVariance: weightVariance, biasVariance: biasVariance), point)
+    }
+}
+
+extension VarianceMap.Source {
+    /// σ_w² and q*: see `MeanField.critical`.
+    package func critical(biasVariance: Double) throws(FathomError) -> (weightVariance: Double, point: MeanField.FixedPoint) {
+        if isHomogeneous {
             guard biasVariance == 0 else {
                 throw FathomError.invalid(
-                    "\(activation) is critical only with σ_b = 0, since its variance would grow by σ_b² in each layer; "
+                    "\(name) is critical only with σ_b = 0, since its variance would grow by σ_b² in each layer; "
                         + "write critical(bias: 0)")
             }
-            return try stable(activation, biasVariance, at: 1)
+            return try stable(biasVariance, at: 1)
         }
-        if biasVariance == 0, activation.function(0).value == 0 { return try stable(activation, 0, at: 0) }
+        if biasVariance == 0, function(0).value == 0 { return try stable(0, at: 0) }
         var below = biasVariance > 0 ? biasVariance : 1, above = 2 * below
-        while biasOnCriticalLine(activation, at: above) < biasVariance {
+        while biasOnCriticalLine(at: above) < biasVariance {
             guard above < 0x1p40 * max(1, biasVariance * biasVariance) else {
                 throw FathomError.invalid(
-                    "\(activation) has no critical point: whatever σ_b, where χ₁ is 1 its variance grows in each layer; "
+                    "\(name) has no critical point: whatever σ_b, where χ₁ is 1 its variance grows in each layer; "
                         + "tanh, elu and relu have one")
             }
             (below, above) = (above, 2 * above)
         }
-        let q = root(of: { biasOnCriticalLine(activation, at: $0) - biasVariance }, between: below, and: above)
-        return try stable(activation, biasVariance, at: q)
+        let q = root(of: { biasOnCriticalLine(at: $0) - biasVariance }, between: below, and: above)
+        return try stable(biasVariance, at: q)
     }
 
     /// β(q).
-    private static func biasOnCriticalLine(_ activation: Activation, at q: Double) -> Double {
-        let moments = GaussianMoments(activation, at: q)
+    private func biasOnCriticalLine(at q: Double) -> Double {
+        let moments = self.moments(q)
         return q - moments.square / moments.slopeSquare
     }
 
-    private static func stable(
-        _ activation: Activation, _ biasVariance: Double, at q: Double
-    ) throws(FathomError) -> (theory: MeanField, point: FixedPoint) {
+    private func stable(_ biasVariance: Double, at q: Double) throws(FathomError) -> (weightVariance: Double, point: MeanField.FixedPoint) {
         // At q = 0, V′ = χ₁ = 1; whether the variance comes back to 0 is decided just above.
-        let nearby = max(q, 0x1p-20), moments = GaussianMoments(activation, at: nearby)
+        let nearby = max(q, 0x1p-20), moments = self.moments(nearby)
         guard moments.growth <= moments.slopeSquare * (1 + 1e-9) else {
-            let least = leastStableBias(activation, above: nearby)
+            let least = leastStableBias(above: nearby)
             throw FathomError.invalid(
-                "\(activation) has a stable critical point only from σ_b = \(least) on; below, its variance would drift off")
+                "\(name) has a stable critical point only from σ_b = \(least) on; below, its variance would drift off")
         }
-        let exact = GaussianMoments(activation, at: q)
-        let theory = MeanField(activation, weightVariance: 1 / exact.slopeSquare, biasVariance: biasVariance)
-        return (theory, FixedPoint(variance: q, slope: exact.growth / exact.slopeSquare, chi: 1))
+        let exact = self.moments(q)
+        return (1 / exact.slopeSquare, MeanField.FixedPoint(variance: q, slope: exact.growth / exact.slopeSquare, chi: 1))
     }
 
     /// The least σ_b with a stable critical point, rounded up to four digits after the point, where those at q and below have none.
-    private static func leastStableBias(_ activation: Activation, above q: Double) -> Double {
+    private func leastStableBias(above q: Double) -> Double {
         func excess(_ q: Double) -> Double {
-            let moments = GaussianMoments(activation, at: q)
+            let moments = self.moments(q)
             return moments.growth / moments.slopeSquare - 1
         }
         var above = 2 * q
         while excess(above) > 0, above < 0x1p60 { above *= 2 }
         let q = root(of: excess, between: above / 2, and: above)
-        return (biasOnCriticalLine(activation, at: q).squareRoot() * 10_000).rounded(.up) / 10_000
+        return (biasOnCriticalLine(at: q).squareRoot() * 10_000).rounded(.up) / 10_000
     }
 }
 

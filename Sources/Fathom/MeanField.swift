@@ -30,13 +30,13 @@ public struct MeanField: Sendable, Hashable {
     }
 
     /// V(q): the variance one layer on. Increasing in q, to about 13 digits.
-    public func variance(after q: Double) -> Double { weightVariance * moments(q).square + biasVariance }
+    public func variance(after q: Double) -> Double { map.variance(after: q) }
 
     /// V′(q) = σ_w²·E[φ′² + φφ″].
-    public func slope(at q: Double) -> Double { weightVariance * moments(q).growth }
+    public func slope(at q: Double) -> Double { map.slope(at: q) }
 
     /// χ₁(q) = σ_w²·E[φ′²].
-    public func chi(at q: Double) -> Double { weightVariance * moments(q).slopeSquare }
+    public func chi(at q: Double) -> Double { map.chi(at: q) }
 
     /// A variance that stays as it is from layer to layer.
     public struct FixedPoint: Sendable, Hashable {
@@ -53,76 +53,17 @@ public struct MeanField: Sendable, Hashable {
         public var depthScale: Double { chi == 1 ? .infinity : 1 / naturalLogarithm(chi).magnitude }
     }
 
-    /// The fixed point that the variance goes to from `start`; nil where it grows without bound, or 2⁴⁰-fold.
-    ///
-    /// V is increasing, so the variance moves steadily from `start` to the nearest fixed point on the side of V(start), which is bracketed
-    /// in steps of 2^¼ (2 beyond 2^±10, where activations are straight). For relu and its kin V is a straight line; where that is V(q) = q,
-    /// `start` is a fixed point itself.
+    /// The fixed point that the variance goes to from `start`; nil where it grows without bound, or 2⁴⁰-fold. Of relu and its kin V is a straight line; where
+    /// that is V(q) = q, `start` is a fixed point itself.
     ///
     /// - Parameter start: Above 0; what is below 2⁻⁴⁰ counts as that.
-    public func fixedPoint(from start: Double = 1) -> FixedPoint? {
-        if activation.isHomogeneous {
-            let chi = chi(at: 1)
-            if (chi - 1).magnitude < 1e-14 { return biasVariance == 0 ? point(at: start) : nil }
-            return chi < 1 ? point(at: biasVariance / (1 - chi)) : nil
-        }
-        func excess(_ q: Double) -> Double { variance(after: q) - q }
-        var near = max(start, 0x1p-40)
-        let rises = excess(near) > 0, least = variance(after: 0) > 0 ? 0 : 0x1p-50
-        while true {
-            let step = near > 0x1p-10 && near < 0x1p10 ? 1.189207115002721 : 2
-            let next = rises ? near * step : near / step
-            if next > 0x1p40 * max(1, start, biasVariance) { return nil }
-            if next < least { return point(at: 0) }
-            if (excess(next) > 0) != rises { return point(at: root(of: excess, between: near, and: next)) }
-            near = next
-        }
-    }
+    public func fixedPoint(from start: Double = 1) -> FixedPoint? { map.fixedPoint(from: start) }
 
-    private func point(at q: Double) -> FixedPoint {
-        let moments = moments(q)
-        return FixedPoint(variance: q, slope: weightVariance * moments.growth, chi: weightVariance * moments.slopeSquare)
-    }
-
-    private func moments(_ q: Double) -> GaussianMoments { GaussianMoments(activation, at: q) }
+    private var map: VarianceMap { VarianceMap(VarianceMap.Source(activation), weightVariance: weightVariance, biasVariance: biasVariance) }
 }
 
-extension GaussianMoments {
-    /// The moments at any q ≥ 0: exact for relu and its kin; below what the integrals can do those of their limit, or of q = 2⁻³⁰ where
-    /// φ(0) ≠ 0.
-    init(_ activation: Activation, at q: Double) {
-        if activation.isHomogeneous {
-            self.init(limitOf: activation)
-            square = q * slopeSquare
-        } else if activation.function(0).value != 0 {
-            self.init(activation, variance: max(q, 0x1p-30))
-        } else if q > 0x1p-200 {
-            self.init(activation, variance: q)
-        } else {
-            self.init(limitOf: activation)
-        }
+extension VarianceMap.Source {
+    package init(_ activation: Activation) {
+        self.init(name: activation.description, isHomogeneous: activation.isHomogeneous, function: activation.function)
     }
-}
-
-/// A root, to the last bits, of a continuous function whose signs differ at the ends of an interval: false position, where the value at an end
-/// that stays for a second time is halved (the Illinois rule: Dowell & Jarratt 1971).
-func root(of function: (Double) -> Double, between start: Double, and end: Double) -> Double {
-    var (a, b) = (start, end), (low, high) = (function(start), function(end))
-    var movedLast: Bool?  // whether the last step moved b
-    for _ in 1...200 where (b - a).magnitude > 2e-16 * max(a.magnitude, b.magnitude) {
-        let middle = b - high * (b - a) / (high - low)
-        guard middle != a, middle != b else { break }
-        let value = function(middle)
-        if value == 0 { return middle }
-        let movesB = (value > 0) == (high > 0)
-        if movesB {
-            (b, high) = (middle, value)
-            if movedLast == true { low /= 2 }
-        } else {
-            (a, low) = (middle, value)
-            if movedLast == false { high /= 2 }
-        }
-        movedLast = movesB
-    }
-    return movedLast == true ? b : a
 }

@@ -63,6 +63,8 @@ struct PlanBuilder {
     let gradients: UnsafeMutablePointer<Float>
     var pool: BufferPool
     private(set) var calls: [Call] = []
+    /// Where the part of the plan begins to which calls are added.
+    private var partBegin = 0
     /// Calls that follow the update of the parameters.
     private(set) var tail: [Call] = []
     /// Where weights are transposed, in turn.
@@ -84,6 +86,9 @@ struct PlanBuilder {
     }
 
     var training: Bool { settings.training }
+
+    /// What comes next may be run by itself: no call moves to before it.
+    mutating func beginPart() { partBegin = calls.count }
 
     mutating func append(_ call: Call) { calls.append(call.tagged(purpose)) }
     mutating func appendToTail(_ call: Call) { tail.append(call.tagged(purpose)) }
@@ -129,10 +134,10 @@ struct PlanBuilder {
 
     /// dx = (dy·wᵀ) ⊙ φ′(saved), or dx + dy·wᵀ where it accumulates.
     ///
-    /// wᵀ is made while the calls before the last barrier run, in one of two places: the other one may be read by the dgrad among them.
+    /// wᵀ is made while the calls before the last barrier run, but in the same part of the plan, in one of two places: the other one may be read by the dgrad among them.
     mutating func appendDgrad(dy: Panels, w: Panels, input: Signal, dx: Panels, accumulate: Bool = false) {
         let transposed = nextTransposed(rows: w.columns, columns: w.rows), transpose = Call.transpose(w, into: transposed)
-        if let last = calls.lastIndex(where: { !$0.overlaps }) {
+        if let last = calls[partBegin...].lastIndex(where: { !$0.overlaps }) {
             calls.insert(transpose.overlapping().tagged(purpose), at: last)
         } else {
             append(transpose)
@@ -155,6 +160,8 @@ struct PlanSettings {
     /// Samples of the batch.
     let rows: Int
     let training: Bool
+    /// Whether dropout drops, in training.
+    var drops = true
     /// Whether gradients are added to what is there: of a batch in several passes.
     let accumulates: Bool
     /// Whether signals inside segments are made again in the backward pass: memory then grows with the root of the depth.

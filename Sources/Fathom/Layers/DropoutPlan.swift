@@ -4,7 +4,7 @@ extension Dropout: PlannedLayer {
     func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass {
         let x = input.values
         // A plan that only measures has no batch; any address will do there.
-        guard rate > 0, plan.training, let batch = plan.settings.batch ?? UnsafePointer(bitPattern: Reservation.alignment) else {
+        guard rate > 0, plan.training, plan.settings.drops, let batch = plan.settings.batch ?? UnsafePointer(bitPattern: Reservation.alignment) else {
             return Pass(output: input) { dz, _, _ in dz }
         }
         // One bit for each element: sixteen to a panel row, which is half a float.

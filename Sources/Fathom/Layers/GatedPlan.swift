@@ -35,10 +35,7 @@ extension Unrolled {
     /// but the third.
     func forwardGRU(_ plan: inout PlanBuilder) -> Pass {
         let slots = plan.take(rows: rows, columns: 4 * Panels.padded(width)), h = plan.take(rows: rows, columns: width)
-        let w = plan.parameter(weights.input), bias = summedBiases(3, &plan)
-        if let bias, let biases {  // the candidate's two biases stay apart
-            plan.append(.add(nil, gates(1, from: 2, of: plan.parameter(biases.state)), y: gates(1, from: 2, of: bias)))
-        }
+        let w = plan.parameter(weights.input), bias = gruBiases(&plan)
         plan.append(.forward(x: input.values, w: gates(2, of: w), bias: nil, activation: .identity, z: nil, y: gates(2, of: slots)))
         plan.append(.forward(
             x: input.values, w: gates(1, from: 2, of: w), bias: biases.map { gates(1, from: 2, of: plan.parameter($0.input)).data }, activation: .identity, z: nil,
@@ -65,6 +62,13 @@ extension Unrolled {
             appendStateWeightGradient(h: h, dz: gates(3, of: slots), &plan)
             return finishGRU(slots, needsInput, &plan)
         }
+    }
+
+    /// The sums of both biases of the gates, then the candidate's for the state alone: its two stay apart.
+    func gruBiases(_ plan: inout PlanBuilder) -> Panels? {
+        guard let biases, let bias = summedBiases(3, &plan) else { return nil }
+        plan.append(.add(nil, gates(1, from: 2, of: plan.parameter(biases.state)), y: gates(1, from: 2, of: bias)))
+        return bias
     }
 
     private func finishGRU(_ slots: Panels, _ needsInput: Bool, _ plan: inout PlanBuilder) -> Panels? {

@@ -1,0 +1,67 @@
+import Fathom
+import Foundation
+
+/// A cure tried on a probe of a network: what the gradient does then.
+public struct Advice: Sendable {
+    public let cure: Cure
+    /// ln of the largest singular value of ∂h_L/∂h₁, from below.
+    public let logLargest: Double
+    /// ½·ln of the mean of σ².
+    public let logRMS: Double
+    /// ln of what is left of the difference between two samples: that of h_L beside that of h₁, each relative to the signal's size. Far below 0, samples cannot
+    /// be told apart any more at the output, however well the gradient comes through.
+    public let logContrast: Double
+    public let judgement: Judgement
+
+    /// How far from an isometry it is, in nats: |ln rms σ|, half of what the largest direction grows by, and half of the contrast lost. 0 is best.
+    public var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) + 0.5 * max(0, -logContrast) }
+
+    /// Of a network drawn and run over a batch. O(steps · directions · width²), one draw.
+    public init(_ cure: Cure, _ pass: DepthPass, seed: UInt64 = 0) throws {
+        self.cure = cure
+        if let step = pass.overflow {
+            (logLargest, logRMS, logContrast, judgement) = (.infinity, .infinity, 0, Judgement(overflowAt: step))
+            return
+        }
+        let spectrum = try ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed)
+        (logLargest, logRMS) = (spectrum.logLargest.first ?? -.infinity, spectrum.logRMS.mean)
+        logContrast = pass.logContrast(pass.steps.count) - pass.logContrast(1)
+        judgement = Judgement(spectrum)
+    }
+
+    /// Every cure of a network, the best first: those that leave it stable, by their distance, then the others by theirs. Those that cannot be made into a model
+    /// are left out.
+    ///
+    /// - Parameters:
+    ///   - samples: a batch, of two rows at least.
+    ///   - seed: of the networks' parameters.
+    public static func all(for network: Network, samples: Samples, outputs: Int? = nil, details: Model.Details = .init(), seed: UInt64 = 0) throws -> [Advice] {
+        let tried = try network.cures.compactMap { cure -> Advice? in
+            guard let model = try? Model(cure.network, inputs: samples.columns, outputs: outputs, seed: seed, details: details) else { return nil }
+            return try Advice(cure, DepthPass(model, samples), seed: seed)
+        }
+        func isBefore(_ a: Advice, _ b: Advice) -> Bool {
+            let (first, second) = (a.judgement.verdict == .stable, b.judgement.verdict == .stable)
+            return first == second ? a.distance < b.distance : first
+        }
+        // Sorting must not depend on the sort: equal ones stay in the order of the cures.
+        return tried.enumerated().sorted { isBefore($0.element, $1.element) || (!isBefore($1.element, $0.element) && $0.offset < $1.offset) }.map(\.element)
+    }
+}
+
+extension DepthPass {
+    /// ln of the share of h_l that tells samples apart: the root of Σ(h − mean over samples)²/Σh².
+    func logContrast(_ l: Int) -> Double {
+        let width = signals[l].count / samples
+        var square = 0.0, spread = 0.0
+        for column in 0..<width {
+            let values = stride(from: column, to: signals[l].count, by: width).map { Double(signals[l][$0]) }
+            let mean = values.reduce(0, +) / Double(samples)
+            for value in values {
+                square += value * value
+                spread += (value - mean) * (value - mean)
+            }
+        }
+        return square > 0 && samples > 1 ? 0.5 * log(max(spread / square, 1e-30)) : 0
+    }
+}

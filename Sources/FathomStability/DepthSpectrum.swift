@@ -1,0 +1,55 @@
+import Fathom
+import Foundation
+
+/// The singular values of ∂h_L/∂h₁ = J_L⋯J₂ at one sample (∂h₁/∂h₀ of a network of one step), with the bound Π‖J_l‖₂ and the Lyapunov spectrum beside.
+/// Exact: every J_l is written out.
+public struct DepthSpectrum: Sendable {
+    /// ln σ, in falling order; −∞ for zero.
+    public let logSingularValues: [Double]
+    /// Σ ln‖J_l‖₂: what the chain of norms says of the largest.
+    public let logBound: Double
+    /// Of the backward system over the steps, in nats per step of depth.
+    public let lyapunov: LyapunovSpectrum
+    /// Steps multiplied.
+    public let steps: Int
+
+    /// - Throws: `FathomError.invalid` where the forward pass overflowed, `FathomError.tooLarge` beyond `DepthPass.widestExact`.
+    public init(_ pass: DepthPass, sample: Int = 0, seed: UInt64 = 0) throws {
+        if let step = pass.overflow { throw FathomError.invalid("the forward pass overflows at step \(step); there is no gradient behind it") }
+        let last = pass.steps.count, range = (last == 1 ? 1 : 2)...last
+        var product = GradedProduct(columns: pass.size(last), seed: seed), bound = 0.0
+        for l in range.reversed() {
+            let factor = try pass.backwardFactor(l, sample: sample)
+            bound += log(factor.largestSingularValue())
+            product.multiply(by: factor, rounding: pass.rounding(l))
+        }
+        let gradient = product.rows
+        logSingularValues = Array(try product.logSingularValues().prefix(min(gradient, pass.size(last))))
+        (logBound, steps) = (bound, range.count)
+        lyapunov = LyapunovSpectrum(growth: product.growth)
+    }
+
+    /// The root of the mean of σ² over all directions: what a random error signal grows by, up to the ratio of widths.
+    public var logRMS: Double {
+        guard let largest = logSingularValues.first, largest.isFinite else { return -.infinity }
+        let sum = logSingularValues.reduce(0) { $0 + exp(2 * ($1 - largest)) }
+        return largest + 0.5 * log(sum / Double(logSingularValues.count))
+    }
+    public var logLargest: Double { logSingularValues.first ?? -.infinity }
+    public var logSmallest: Double { logSingularValues.last ?? -.infinity }
+    public var logMedian: Double {
+        let n = logSingularValues.count
+        return n == 0 ? -.infinity : (logSingularValues[(n - 1) / 2] + logSingularValues[n / 2]) / 2
+    }
+    public var logCondition: Double { logLargest - logSmallest }
+    /// Directions mapped to 0.
+    public var collapsed: Int { logSingularValues.count { $0 == -.infinity } }
+    /// Share of directions that grow by more than 1 % over the whole depth; rounding alone counts for neither.
+    public var growing: Double { share { $0 > 0.01 } }
+    /// Share of those that shrink by more than 1 %.
+    public var shrinking: Double { share { $0 < -0.01 } }
+
+    private func share(_ condition: (Double) -> Bool) -> Double {
+        Double(logSingularValues.count(where: condition)) / Double(max(1, logSingularValues.count))
+    }
+}

@@ -1,0 +1,75 @@
+import Fathom
+import FathomStability
+import Foundation
+import Testing
+
+@Suite("End-to-end spectra of networks") struct SpectrumTests {
+    static func spectrum(_ notation: String, inputs: Int, seed: UInt64 = 1) throws -> DepthSpectrum {
+        try DepthSpectrum(DepthPass(Model(Network(notation), inputs: inputs, seed: seed), normalSamples(1, inputs)))
+    }
+
+    /// Each orthogonal factor is so within float32's rounding, 2⁻²⁴·√width at most in norm; 99 of them make 99·6e-8 ≈ 6e-6 times what rounding averages out to.
+    @Test("An orthogonal linear network keeps every singular value at 1") func orthogonal() throws {
+        let width = runsFullSizes ? 256 : 48
+        let spectrum = try Self.spectrum("[linear(\(width), bias: false, init: orthogonal)] * 100", inputs: width)
+        #expect(spectrum.steps == 99 && spectrum.logSingularValues.count == width)
+        #expect(spectrum.logSingularValues.allSatisfy { abs($0) < 1e-5 })
+        #expect(spectrum.growing == 0 && spectrum.shrinking == 0 && abs(spectrum.logBound) < 1e-3 && abs(spectrum.logRMS) < 1e-5)
+        #expect(spectrum.lyapunov.exponents.allSatisfy { abs($0) < 1e-7 })
+        if runsFullSizes { print("orthogonal, width \(width): max |ln σ| \(spectrum.logSingularValues.map(abs).max()!)") }
+    }
+
+    /// ln σᵢ of k Gaussian factors is kλᵢ + what alignment adds, with variance kψ′((n − i + 1)/2)/4 (Newman 1986). Σ ln σ = Σ ln|det| is exact; the ends are
+    /// compared with their deviation: the largest within 5 of them, and alignment, which pushes the ends apart by some nats, on top.
+    @Test("Its Gaussian sibling loses no small one over 30 decades") func gaussianSibling() throws {
+        let width = runsFullSizes ? 256 : 24, steps = runsFullSizes ? 40 : 60
+        let spectrum = try Self.spectrum("[linear(\(width), bias: false, init: gaussian(1))] * \(steps + 1)", inputs: width)
+        let theory = LyapunovSpectrum.gaussian(size: width, variance: 1 / Double(width)), k = Double(steps)
+        let decades = spectrum.logCondition / log(10), expected = k * (theory[0] - theory[width - 1]) / log(10)
+        #expect(decades > 30 && abs(decades / expected - 1) < 0.12, "\(decades) decades, \(expected) by theory")
+        // Of the smallest, n − i + 1 = 1: ψ′(½)/4 = π²/8 each.
+        #expect(abs(spectrum.logSmallest - k * theory[width - 1]) < 5 * (k * .pi * .pi / 8).squareRoot() + 5)
+        #expect(abs(spectrum.logLargest - k * theory[0]) < 5 * (k / 2 / Double(width)).squareRoot() + 3)
+        #expect(spectrum.logBound > spectrum.logLargest + 0.3 * k)
+        // The mean is Newman's sum: its variance is Σψ′/4 over n², below (π²/8 + ln n/2)k/n².
+        let mean = spectrum.logSingularValues.reduce(0, +) / Double(width), sum = theory.reduce(0, +) * k / Double(width)
+        #expect(abs(mean - sum) < 5 * (k * (1.24 + log(Double(width)) / 2)).squareRoot() / Double(width))
+        if runsFullSizes { print("Gaussian, width \(width), \(steps) steps: \(decades) decades, theory \(expected)") }
+    }
+
+    @Test("Σ ln σ is Σ ln|det J|, and of a network the exponents' sum") func determinants() throws {
+        let model = try Model(Network("[linear(20) tanh] * 30 linear(3)"), inputs: 20, seed: 2), pass = try DepthPass(model, normalSamples(2, 20))
+        let spectrum = try DepthSpectrum(pass, sample: 1)
+        var sum = 0.0
+        for l in 2...30 { sum += try pass.backwardFactor(l, sample: 1).singularValues().reduce(0) { $0 + log($1) } }
+        #expect(abs(spectrum.logSingularValues.reduce(0, +) - sum) < 1e-9 * 600)
+        #expect(abs(spectrum.lyapunov.exponents.reduce(0, +) - sum / 29) < 1e-9)
+        #expect(spectrum.lyapunov.standardError.allSatisfy { $0 > 0 && $0 < 1 })
+    }
+
+    /// A mixed batch: 4 samples of 6 numbers, of which batch normalization maps the mean and the scale of each column to 0.
+    @Test("Batch normalization's Jacobian is the batch's, two directions a column gone") func batch() throws {
+        let model = try Model(Network("[linear(6) batchnorm tanh] * 3 linear(3)"), inputs: 6, seed: 2)
+        let pass = try DepthPass(model, normalSamples(4, 6)), spectrum = try DepthSpectrum(pass)
+        #expect(pass.mixesSamples && spectrum.logSingularValues.count == 24)
+        // The mean of a column is gone. ε = 1e-5 leaves a trace of the direction of scale: some 1e-5 of the largest a step.
+        #expect(spectrum.collapsed >= 6 && spectrum.collapsed <= 12 && spectrum.logSingularValues[..<8].allSatisfy { $0 > -7 })
+    }
+
+    @Test("rezero's trunk is the identity at initialization") func rezero() throws {
+        let spectrum = try Self.spectrum("linear(16) residual(rezero)[linear(16) relu linear(16)] * 40 linear(2)", inputs: 16)
+        #expect(spectrum.logSingularValues.allSatisfy { $0 == 0 || abs($0) < 1e-12 } && spectrum.logBound < 1e-9)
+    }
+
+    @Test("Dead directions are zeros, not rounding") func collapsed() throws {
+        let spectrum = try Self.spectrum("[linear(32, bias: false) relu] * 12 linear(2)", inputs: 32)
+        #expect(spectrum.collapsed > 12 && spectrum.collapsed < 32 && spectrum.lyapunov.collapsed == spectrum.collapsed)
+        #expect(spectrum.logSingularValues.filter(\.isFinite).allSatisfy { $0 > -40 })
+        #expect(spectrum.lyapunov.mean.isFinite)
+    }
+
+    @Test("The time of a default report's spectrum is printed", .enabled(if: runsFullSizes)) func time() throws {
+        let start = ContinuousClock.now, spectrum = try Self.spectrum("[linear(128) tanh] * 64 linear(10)", inputs: 128)
+        print("spectrum of 64 layers, 128 wide: \(ContinuousClock.now - start), \(Judgement(spectrum).because)")
+    }
+}
