@@ -105,7 +105,7 @@ struct Resume: ParsableCommand {
     }
 
     /// Trains from the start to the checkpoint's step in memory, and compares.
-    /// - Throws: `FathomError.invalid` where a bit differs, naming the first tensor.
+    /// - Throws: `FathomError.invalid` where a bit differs, naming the first tensor or what is said beside the tensors.
     private static func compare(
         _ checkpoint: SafeTensorsFile, _ position: RunPosition, _ folder: RunFolder, _ experiment: Experiment, threads: Int?, _ output: OutputOptions
     ) throws {
@@ -123,6 +123,10 @@ struct Resume: ParsableCommand {
         }
         let again = try stepper.checkpoint(), known = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
         guard stepper.position == position else { throw differing("what its metadata say of losses and epochs") }
+        // The version that wrote it may be another; the data have been looked at.
+        for key in Set(again.metadata.keys).union(checkpoint.metadata.keys).subtracting(["fathom", "data"]).sorted() where again.metadata[key] != checkpoint.metadata[key] {
+            throw differing("what its metadata say of '\(key)'")
+        }
         for tensor in again.tensors {
             guard let found = known[tensor.name], try found.values().elementsEqual(tensor.values(), by: { $0.bitPattern == $1.bitPattern }) else {
                 throw differing("tensor '\(tensor.name)'")
