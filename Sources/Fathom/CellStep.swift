@@ -32,7 +32,7 @@ package final class CellStep {
         let columns = model.layout.shapes[ordinal].columns, tensors = Array(model.layout.tensors(ofLayer: ordinal))
         func lay(_ memory: Memory?) -> (cell: CellPlan, buffers: Buffers) {
             let settings = PlanSettings(
-                rows: rows, training: true, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil)
+                rows: rows, training: true, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil, squares: nil)
             let parameters = model.storage.floats(at: 0)
             var plan = PlanBuilder(settings, model.layout, parameters: parameters, gradients: parameters, memory: memory)
             let x = plan.take(rows: rows, columns: columns)

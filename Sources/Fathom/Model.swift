@@ -41,7 +41,7 @@ public struct Model: Sendable {
     public var details: Details
 
     let layout: ParameterLayout
-    /// The parameters; never written once the model is made, so that copies and tasks share it.
+    /// The parameters; never written once the model is made, so that copies and tasks share it. (A trainer writes to those of its own, which nobody else has.)
     let storage: Memory
 
     /// A model with parameters drawn afresh. The same arguments give the same bits everywhere.
@@ -78,15 +78,15 @@ public struct Model: Sendable {
         storage = try Memory(byteCount: bytes)
     }
 
-    /// A snapshot of parameters laid out as `layout`.
-    init(copying model: Model, parameters: UnsafeMutablePointer<Float>) throws {
+    /// The same model in memory of its own.
+    init(copying model: Model) throws {
         network = model.network
         inputs = model.inputs
         outputs = model.outputs
         details = model.details
         layout = model.layout
         storage = try Memory(byteCount: model.storage.byteCount)
-        storage.base.copyMemory(from: parameters, byteCount: model.storage.byteCount)
+        storage.base.copyMemory(from: model.storage.base, byteCount: model.storage.byteCount)
     }
 
     /// Steps of its output; nil where it is one row to a sample.

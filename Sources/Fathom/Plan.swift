@@ -77,13 +77,16 @@ extension Plan {
     /// - Parameters:
     ///   - gradients: where they go, laid out as the learned parameters; nil where the plan does not train.
     ///   - step: nil where the plan does not train.
+    ///   - shared: memory of plans that are not run at the same time, taken where it is large enough.
     init(
-        _ blueprint: Blueprint, rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>? = nil, step: Step? = nil
+        _ blueprint: Blueprint, rows: Int, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>? = nil, step: Step? = nil,
+        sharing shared: Memory? = nil
     ) throws {
         func build(_ memory: Memory?) -> Plan {
             blueprint.build(rows: rows, parameters: parameters, gradients: gradients ?? parameters, step: step, memory: memory)
         }
-        self = build(try Memory(byteCount: build(nil).byteCount))
+        let byteCount = build(nil).byteCount
+        if let shared, shared.byteCount >= byteCount { self = build(shared) } else { self = build(try Memory(byteCount: byteCount)) }
     }
 }
 

@@ -66,7 +66,7 @@ extension Model {
         var plan: Plan?
         for first in stride(from: 0, to: samples.count, by: Self.batch) {
             let rows = first..<min(first + Self.batch, samples.count)
-            if plan?.rows != rows.count { plan = try Plan(blueprint, rows: rows.count, parameters: storage.floats(at: 0)) }
+            if plan?.rows != rows.count { plan = try Plan(blueprint, rows: rows.count, parameters: storage.floats(at: 0), sharing: plan?.memory) }
             samples.feed(&plan!, order: nil, first: first, targets: purpose == .evaluation && loss != nil) { run($0.calls, threads: threads) }
             try body(plan!, rows)
         }

@@ -35,7 +35,7 @@ package final class Segment {
         // Of gradients only those of vectors are written, which lie behind those of weights.
         let layout = model.layout, vectors = try Memory(byteCount: (layout.count - layout.decayingCount) * MemoryLayout<Float>.stride)
         let settings = PlanSettings(
-            rows: rows, training: true, drops: false, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil)
+            rows: rows, training: true, drops: false, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil, squares: nil)
         let ordinal = network.layers[..<layers.lowerBound].reduce(0) { $0 + 1 + ($1.inside?.size ?? 0) }, input = input
         func lay(_ memory: Memory?) -> (plan: PlanBuilder, forward: Int, output: Panels, product: Panels) {
             var plan = PlanBuilder(

@@ -13,7 +13,8 @@ final class StepRunner {
     private let tail: [Call]
     /// What the draws of a step are keyed by.
     private let key: Memory
-    /// The last sizes seen, newest last: as a rule those of the full batch and of an epoch's last one.
+    /// The last sizes seen, newest last: as a rule those of the full batch and of an epoch's last one, which lies in the memory of the first. None leaves
+    /// anything in it for the next step.
     private var plans: [StepPlan] = []
     /// What is told the time of every call; nil: nothing.
     var times: CallTimes?
@@ -54,8 +55,8 @@ final class StepRunner {
     }
 
     private func run(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, passes: Int, step: Int, threads: Int) throws {
-        // The sizes that will be needed, before anything is run.
-        _ = try (planIndex(rows: rows / passes, of: rows), planIndex(rows: (rows + passes - 1) / passes, of: rows))
+        // The sizes that will be needed, before anything is run; the larger first, so that the other finds room in its memory.
+        _ = try (planIndex(rows: (rows + passes - 1) / passes, of: rows), planIndex(rows: rows / passes, of: rows))
         let losses = try losses(rows: rows)
         begin(threads: threads)
         var done = 0
@@ -116,7 +117,9 @@ final class StepRunner {
         let step = Plan.Step(
             loss: state.loss, batch: UnsafePointer(key.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update),
             squares: state.clipping.squares, batchRows: rows == batchRows ? nil : batchRows)
-        var plan = try Plan(blueprint, rows: rows, parameters: parameters.floats(at: 0), gradients: gradients.floats(at: 0), step: step)
+        var plan = try Plan(
+            blueprint, rows: rows, parameters: parameters.floats(at: 0), gradients: gradients.floats(at: 0), step: step,
+            sharing: plans.compactMap(\.plan.memory).max { $0.byteCount < $1.byteCount })
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }
         plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count))

@@ -37,14 +37,14 @@ public final class Trainer {
     /// The share of the steps that were clipped; nil where there is no clipping, or no step.
     public var clipRate: Double? { clipping.gradientStages.isEmpty || stepsTaken == 0 ? nil : Double(stepsClipped) / Double(stepsTaken) }
 
-    let start: Model
-    let parameters: Memory
+    /// The model being trained. Steps write to its storage, so it does not leave the trainer.
+    let live: Model
+    /// The moving averages of what is learned, where they are taken; written like `live`. What is not learned is copied when it is asked for.
+    let averaged: Model?
     let gradients: Memory
     /// The optimizer's state, laid out as the parameters are.
     let moments: [Memory]
     let state: StepState
-    /// The moving average of what is learned, laid out as the parameters are.
-    let averages: Memory?
     let runner: StepRunner
     private var threadChoice: ThreadChoice
     /// Rows of the largest batch so far: the steps that are compared with each other.
@@ -95,38 +95,45 @@ public final class Trainer {
         learningRate = optimizer.learningRate
         var model = model
         model.details.loss = loss
-        start = model
-        parameters = try Memory(byteCount: model.storage.byteCount)
-        parameters.base.copyMemory(from: model.storage.base, byteCount: model.storage.byteCount)
+        live = try Model(copying: model)
+        averaged = try ema.map { _ in try Model(copying: model) }
         let bytes = model.layout.count * MemoryLayout<Float>.stride
         gradients = try Memory(byteCount: bytes)
         moments = try optimizer.moments.map { _ in try Memory(byteCount: bytes) }
         state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
-        averages = try ema.map { _ in try Memory(byteCount: bytes) }
-        averages?.base.copyMemory(from: parameters.base, byteCount: bytes)
         var blueprint = try model.blueprint(.training, loss: loss)
         blueprint.seed = seed
         blueprint.recompute = recompute
         blueprint.timeNorm = clipping.timeNorm
-        let values = parameters.floats(at: 0)
+        let values = live.storage.floats(at: 0)
         var tail = state.calls(model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) })
-        if let averages, let ema {
-            tail.append(.movingAverage(count: model.layout.count, average: averages.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
+        if let averaged, let ema {
+            tail.append(.movingAverage(count: model.layout.count, average: averaged.storage.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
         }
-        runner = try StepRunner(blueprint, passes: passes, parameters: parameters, gradients: gradients, state: state, tail: tail)
+        runner = try StepRunner(blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, tail: tail)
     }
 
+    /// As the model has them.
+    public var parameterCount: Int { live.parameterCount }
+    public var summary: [LayerSummary] { live.summary }
+
     /// The model as it is now: a snapshot.
-    public var model: Model { get throws { try Model(copying: start, parameters: parameters.floats(at: 0)) } }
+    public var model: Model { get throws { try Model(copying: live) } }
 
     /// The model with the moving averages of its parameters, and what layers remember of their batches as it is now; nil without `ema`.
-    public var averagedModel: Model? {
-        get throws {
-            guard let averages else { return nil }
-            let model = try model
-            model.storage.base.copyMemory(from: averages.base, byteCount: averages.byteCount)
-            return model
-        }
+    public var averagedModel: Model? { get throws { try averaged == nil ? nil : Model(copying: judged) } }
+
+    /// Loss and metrics of the model as it is now, the averaged one with `ema`: as `Model.evaluate(_:loss:top:threads:)` has them, without a snapshot.
+    public func evaluate(_ samples: Samples, top: Int = 5) throws -> Evaluation { try judged.evaluate(samples, loss: loss, top: top, threads: threads) }
+
+    /// The file of the model, the averaged one with `ema`, without a snapshot: values are those of the moment in which they are asked for.
+    public func modelFile() throws -> SafeTensorsFile { try judged.file() }
+
+    private var judged: Model {
+        guard let averaged else { return live }
+        let learned = live.layout.count, others = live.layout.storageCount - learned
+        averaged.storage.floats(at: learned).update(from: live.storage.floats(at: learned), count: others)
+        return averaged
     }
 
     /// One step on raw rows with values as targets: row-major, `inputs` and `outputs` to a sample, or `outputs` to each of its steps in order where the
@@ -136,18 +143,18 @@ public final class Trainer {
     ///   stay as they were, and so does `stepsTaken`.
     @discardableResult
     public func step(inputs: [Float], targets: [Float]) throws -> Step {
-        try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: .values(targets, width: start.outputs * (start.outputSteps ?? 1))))
+        try step(on: Samples(columns: live.inputs, features: .floats(inputs), targets: .values(targets, width: live.outputs * (live.outputSteps ?? 1))))
     }
 
     /// One step on raw rows with classes as targets, from 0 below the network's outputs: one to a sample, or to each of its steps in order.
     @discardableResult
     public func step(inputs: [Float], classes: [Int32]) throws -> Step {
-        let targets = start.outputSteps.map { Samples.Targets.stepClasses(classes, steps: $0) } ?? .classes(classes)
-        return try step(on: Samples(columns: start.inputs, features: .floats(inputs), targets: targets))
+        let targets = live.outputSteps.map { Samples.Targets.stepClasses(classes, steps: $0) } ?? .classes(classes)
+        return try step(on: Samples(columns: live.inputs, features: .floats(inputs), targets: targets))
     }
 
     private func step(on samples: Samples) throws -> Step {
-        try samples.checkTargets(for: loss, outputs: start.outputs, steps: start.outputSteps)
+        try samples.checkTargets(for: loss, outputs: live.outputs, steps: live.outputSteps)
         return try step(samples, order: nil, first: 0, rows: samples.count)
     }
 
@@ -162,10 +169,10 @@ public final class Trainer {
 
     /// - Throws: `FathomError.invalid` unless the samples are what this trainer's network and loss take.
     public func check(_ samples: Samples) throws {
-        guard samples.columns == start.inputs else {
-            throw FathomError.invalid("the samples have \(samples.columns) features, the network takes \(start.inputs)")
+        guard samples.columns == live.inputs else {
+            throw FathomError.invalid("the samples have \(samples.columns) features, the network takes \(live.inputs)")
         }
-        try samples.checkTargets(for: loss, outputs: start.outputs, steps: start.outputSteps)
+        try samples.checkTargets(for: loss, outputs: live.outputs, steps: live.outputSteps)
     }
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
@@ -193,11 +200,11 @@ public final class Trainer {
     }
 
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
-    public var gradientNorms: [(name: String, norm: Double)] { zip(start.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }
+    public var gradientNorms: [(name: String, norm: Double)] { zip(live.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }
 
     /// The last step's gradient of every tensor, named and shaped as the parameters are: before clipping where that is one number for all of it, or
     /// `value` alone; else as the other stages left it.
     public func lastGradients() throws -> [SafeTensors.Tensor] {
-        try start.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
+        try live.layout.tensors.map { SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: try rowMajor($0, in: gradients.floats(at: 0))) }
     }
 }

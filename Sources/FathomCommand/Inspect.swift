@@ -48,7 +48,7 @@ private struct Subject {
         let folder = try RunFolder(existing: path)
         facts = Self.facts(try Recipe(contentsOf: folder.recipe))
         if folder.hasCheckpoint {
-            let steps = try SafeTensors(path: folder.checkpoint).metadata["step"] ?? "?"
+            let steps = try SafeTensorsFile(path: folder.checkpoint).metadata["step"] ?? "?"
             facts.append(("steps", steps + (History.isCompleted(folder.history) ? ", finished" : ", not finished: fathom resume \(folder.path)")))
         }
     }

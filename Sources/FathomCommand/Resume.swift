@@ -44,7 +44,7 @@ struct Resume: ParsableCommand {
         try checkPatience(before, experiment)
         _ = try experiment.memoryLine()
 
-        var checkpoint = folder.hasCheckpoint ? try SafeTensors(path: folder.checkpoint) : nil
+        var checkpoint = folder.hasCheckpoint ? try SafeTensorsFile(path: folder.checkpoint) : nil
         if let found = checkpoint {
             let position = try RunPosition(found.metadata, name: folder.checkpoint)
             if verify { try Self.compare(found, position, folder, before, threads: settings.threads(), output) }
@@ -89,8 +89,8 @@ struct Resume: ParsableCommand {
     /// The checkpoint, marked where its schedule changes here: from the recipe alone the run can then not be repeated.
     /// - Throws: `FathomError.invalid` where a schedule would have to stretch.
     private func rescheduled(
-        _ checkpoint: SafeTensors, _ position: RunPosition, _ folder: RunFolder, _ before: Experiment, _ experiment: Experiment
-    ) throws -> SafeTensors {
+        _ checkpoint: SafeTensorsFile, _ position: RunPosition, _ folder: RunFolder, _ before: Experiment, _ experiment: Experiment
+    ) throws -> SafeTensorsFile {
         let total = try before.totalSteps()
         guard try schedule != nil || !before.recipe.schedule.hasHorizon || experiment.totalSteps() == total else {
             throw FathomError.invalid(
@@ -101,14 +101,14 @@ struct Resume: ParsableCommand {
         position.rescheduledAt = position.step
         position.plateau = PlateauState()
         checkpoint.metadata = checkpoint.metadata.filter { !$0.key.hasPrefix("plateau_") }.merging(position.metadata) { _, new in new }
-        try writeAtomically(checkpoint.serialized(), to: URL(filePath: folder.checkpoint))
+        try checkpoint.write(to: URL(filePath: folder.checkpoint))
         return checkpoint
     }
 
     /// Trains from the start to the checkpoint's step in memory, and compares.
-    /// - Throws: `FathomError.invalid` where a bit differs, naming the first tensor.
+    /// - Throws: `FathomError.invalid` where a bit differs, naming the first tensor or what is said beside the tensors.
     private static func compare(
-        _ checkpoint: SafeTensors, _ position: RunPosition, _ folder: RunFolder, _ experiment: Experiment, threads: Int?, _ output: OutputOptions
+        _ checkpoint: SafeTensorsFile, _ position: RunPosition, _ folder: RunFolder, _ experiment: Experiment, threads: Int?, _ output: OutputOptions
     ) throws {
         if let step = position.rescheduledAt {
             throw FathomError.invalid("\(folder.path) was given a new schedule at step \(step), so its recipe alone does not repeat it")
@@ -119,13 +119,18 @@ struct Resume: ParsableCommand {
             _ = try stepper.step()
             if stepper.isBetweenEpochs { _ = try stepper.finishEpoch() }
         }
-        let again = try stepper.checkpoint()
-        guard stepper.position == position else {
-            throw FathomError.invalid("\(folder.checkpoint) is not what \(position.step) steps of its recipe give: what its metadata say of losses and epochs differs")
+        func differing(_ what: String) -> FathomError {
+            .invalid("\(folder.checkpoint) is not what \(position.step) steps of its recipe give: \(what) differs")
+        }
+        let again = try stepper.checkpoint(), known = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
+        guard stepper.position == position else { throw differing("what its metadata say of losses and epochs") }
+        // The version that wrote it may be another; the data have been looked at.
+        for key in Set(again.metadata.keys).union(checkpoint.metadata.keys).subtracting(["fathom", "data"]).sorted() where again.metadata[key] != checkpoint.metadata[key] {
+            throw differing("what its metadata say of '\(key)'")
         }
         for tensor in again.tensors {
-            guard let found = checkpoint[tensor.name], found.values.elementsEqual(tensor.values, by: { $0.bitPattern == $1.bitPattern }) else {
-                throw FathomError.invalid("\(folder.checkpoint) is not what \(position.step) steps of its recipe give: tensor '\(tensor.name)' differs")
+            guard let found = known[tensor.name], try found.values().elementsEqual(tensor.values(), by: { $0.bitPattern == $1.bitPattern }) else {
+                throw differing("tensor '\(tensor.name)'")
             }
         }
         output.note("verified: \(position.step) steps from the start give the checkpoint's bits")

@@ -12,9 +12,9 @@ struct Stepper {
     private(set) var position = RunPosition()
     /// Of whole epochs, that with the smallest validation loss.
     private var bestOfEpochs: Model?
-    /// The model at the end of a training that ended within an epoch, where its validation loss is smaller still. No checkpoint holds it: if the
+    /// The validation loss at the end of a training that ended within an epoch, where it is smaller still. No checkpoint holds that model: if the
     /// training is made longer, that end was none.
-    private var bestAtEnd: (model: Model, loss: Double)?
+    private var bestLossAtEnd: Double?
     private var order: [UInt32] = []
     private var orderedEpoch = 0
 
@@ -43,9 +43,6 @@ struct Stepper {
         return min(steps * experiment.batch, experiment.training.count)
     }
 
-    /// As it is now, to be judged and kept: the average of the weights where one is taken.
-    var model: Model { get throws { try trainer.averagedModel ?? trainer.model } }
-
     // MARK: Steps and epochs
 
     /// - Returns: the step, and the rows it was taken on.
@@ -73,46 +70,50 @@ struct Stepper {
             if isBetweenEpochs { position.plateau.see(meanLoss, recipe.schedule) }
             return nil
         }
-        let model = try model, validation = try evaluate(model, samples)
+        let validation = try trainer.evaluate(samples)
         if isBetweenEpochs {
-            if position.best.see(validation.loss) { bestOfEpochs = model }
+            if position.best.see(validation.loss) {
+                // Let go first, so that there are never two.
+                bestOfEpochs = nil
+                bestOfEpochs = try trainer.averagedModel ?? trainer.model
+            }
             position.plateau.see(validation.loss, recipe.schedule)
         } else if validation.loss < position.best.best {
-            bestAtEnd = (model, validation.loss)
+            bestLossAtEnd = validation.loss
         }
         return validation
-    }
-
-    func evaluate(_ model: Model, _ samples: Samples) throws -> Evaluation {
-        try model.evaluate(samples, loss: trainer.loss, threads: trainer.threads)
     }
 
     // MARK: The best, and what is saved
 
     struct Best {
-        let model: Model
+        /// nil: the trainer's as it is now.
+        let model: Model?
         let epoch: Int
         let validationLoss: Double
     }
 
     /// nil before the first epoch with a finite validation loss has ended.
     var best: Best? {
-        if let bestAtEnd { return Best(model: bestAtEnd.model, epoch: epoch, validationLoss: bestAtEnd.loss) }
+        if let bestLossAtEnd { return Best(model: nil, epoch: epoch, validationLoss: bestLossAtEnd) }
         return bestOfEpochs.map { Best(model: $0, epoch: trainer.stepsTaken / stepsPerEpoch - position.best.since, validationLoss: position.best.best) }
     }
 
-    /// Everything that training needs to go on bit for bit, and the best model so far.
-    func checkpoint() throws -> SafeTensors {
-        var checkpoint = try trainer.checkpoint()
+    /// Everything that training needs to go on bit for bit, and the best model so far; to be written before the next step.
+    func checkpoint() throws -> SafeTensorsFile {
+        var checkpoint = try trainer.checkpointFile()
         checkpoint.metadata.merge(position.metadata) { _, new in new }
-        checkpoint.tensors += try bestOfEpochs.map { try $0.parameters().map { .init(name: SafeTensors.bestPrefix + $0.name, shape: $0.shape, values: $0.values) } } ?? []
+        for var tensor in try bestOfEpochs?.file().tensors ?? [] {
+            tensor.name = SafeTensorsFile.bestPrefix + tensor.name
+            checkpoint.tensors.append(tensor)
+        }
         return checkpoint
     }
 
     /// Goes on from a checkpoint.
-    mutating func restore(_ checkpoint: SafeTensors, name: String) throws {
+    mutating func restore(_ checkpoint: SafeTensorsFile, name: String) throws {
         position = try RunPosition(checkpoint.metadata, name: name)
         try trainer.restore(checkpoint, name: name)
-        if position.best.best.isFinite { bestOfEpochs = try Model(checkpoint.model(prefix: SafeTensors.bestPrefix), name: name) }
+        if position.best.best.isFinite { bestOfEpochs = try Model(checkpoint.model(prefix: SafeTensorsFile.bestPrefix), name: name) }
     }
 }

@@ -31,10 +31,12 @@ struct Train: ParsableCommand {
         let experiment = try Experiment(Recipe(settings), settings)
         let memory = try experiment.memoryLine()
         let model = try experiment.model()
-        let trainer = try experiment.trainer(model, threads: threads)
+        let introduction = try experiment.introduction(model)
+        // The trainer has its own; unless it is consumed, this one stays until training ends.
+        let trainer = try experiment.trainer(consume model, threads: threads)
 
         let folder = try settings.output.map(RunFolder.init(creating:)) ?? RunFolder(nextFor: experiment.name)
-        for line in try experiment.introduction(model) + [memory, "run: \(folder.path)"] { output.note(line) }
+        for line in introduction + [memory, "run: \(folder.path)"] { output.note(line) }
         try TrainingRun(experiment, in: folder, trainer, output).trainAndReport(experiment, in: folder, output)
     }
 

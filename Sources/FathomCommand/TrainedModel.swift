@@ -25,7 +25,7 @@ struct TrainedModel {
             folder = nil
             path = argument
         }
-        let file = try SafeTensors(path: path)
+        let file = try SafeTensorsFile(path: path)
         model = try Model(file.asModel, name: path)
     }
 
@@ -41,15 +41,12 @@ struct TrainedModel {
     }
 }
 
-extension SafeTensors {
-    /// Reads a file that a command line or a run folder names; errors call it by the path as it was given.
+extension SafeTensorsFile {
+    /// Opens a file that a command line or a run folder names; errors call it by the path as it was given.
     init(path: String) throws {
         guard FileManager.default.fileExists(atPath: path) else { throw FathomError.noSuchInput("there is no file or run '\(path)'") }
         guard !RunFolder.isFolder(path) else { throw FathomError.invalid("\(path) is a folder, not a .safetensors file") }
-        guard let data = try? Data(contentsOf: URL(filePath: path), options: .mappedIfSafe) else {
-            throw FathomError.noSuchInput("\(path) cannot be read")
-        }
-        try self.init(data, name: path)
+        try self.init(contentsOf: URL(filePath: path), name: path)
     }
 
     static let modelPrefix = "model."
@@ -60,7 +57,7 @@ extension SafeTensors {
     var isCheckpoint: Bool { tensors.contains { $0.name.hasPrefix(Self.modelPrefix) } }
 
     /// A checkpoint's parameters under the names they have in a model file, averages in place of what they are taken of; a model file as it is.
-    var asModel: SafeTensors {
+    var asModel: SafeTensorsFile {
         guard isCheckpoint else { return self }
         var model = model(prefix: Self.modelPrefix)
         let averages = Dictionary(self.model(prefix: Self.averagePrefix).tensors.map { ($0.name, $0) }) { first, _ in first }
@@ -69,10 +66,10 @@ extension SafeTensors {
     }
 
     /// One of a checkpoint's models as a model file.
-    func model(prefix: String) -> SafeTensors {
+    func model(prefix: String) -> SafeTensorsFile {
         let parameters = tensors.filter { $0.name.hasPrefix(prefix) }.map { tensor in
             Tensor(name: String(tensor.name.dropFirst(prefix.count)), shape: tensor.shape, values: tensor.values)
         }
-        return SafeTensors(metadata: metadata, tensors: parameters)
+        return SafeTensorsFile(metadata: metadata, tensors: parameters)
     }
 }

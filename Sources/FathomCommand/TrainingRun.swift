@@ -25,7 +25,7 @@ final class TrainingRun {
     private var savedBest: Int?
 
     /// - Parameter checkpoint: where to go on from; nil: from the start.
-    init(_ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensors? = nil, _ output: OutputOptions) throws {
+    init(_ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensorsFile? = nil, _ output: OutputOptions) throws {
         self.folder = folder
         self.experiment = experiment
         self.trainer = trainer
@@ -37,8 +37,8 @@ final class TrainingRun {
             savedStep = trainer.stepsTaken
         }
         sampling = HistorySampling(totalSteps: stepper.totalSteps, instruments: experiment.recipe.instruments)
-        let model = try trainer.model, steps = trainer.stepsTaken
-        layerNames = model.summary.filter { $0.parameters > 0 }.map(\.name)
+        let steps = trainer.stepsTaken
+        layerNames = trainer.summary.filter { $0.parameters > 0 }.map(\.name)
         let history = checkpoint == nil
             ? try History(creating: folder.history)
             : try History(resuming: folder.history, at: steps, completedEpochs: steps / stepper.stepsPerEpoch)
@@ -47,7 +47,7 @@ final class TrainingRun {
         clock = RunClock(stepsBefore: steps)
         try folder.write(experiment.recipe)
         log.add(Event.start(
-            experiment.recipe, parameters: model.parameterCount, threads: trainer.threads, resumedAt: checkpoint.map { _ in steps }))
+            experiment.recipe, parameters: trainer.parameterCount, threads: trainer.threads, resumedAt: checkpoint.map { _ in steps }))
         try log.flush()
     }
 
@@ -127,25 +127,24 @@ final class TrainingRun {
         try log.synchronize()
         var checkpoint = try stepper.checkpoint()
         checkpoint.metadata.merge(fingerprint.metadata) { _, new in new }
-        try writeAtomically(checkpoint.serialized(), to: URL(filePath: folder.checkpoint))
+        try checkpoint.write(to: URL(filePath: folder.checkpoint))
         savedStep = trainer.stepsTaken
         if let best = stepper.best, best.epoch != savedBest {
-            var file = try best.model.safeTensors()
+            var file = try best.model?.file() ?? trainer.modelFile()
             file.metadata["epoch"] = "\(best.epoch)"
             file.metadata["validation_loss"] = "\(best.validationLoss)"
-            try writeAtomically(file.serialized(), to: URL(filePath: folder.best))
+            try file.write(to: URL(filePath: folder.best))
             savedBest = best.epoch
         }
-        try (model ?? stepper.model).write(to: URL(filePath: folder.model))
+        try (model?.file() ?? trainer.modelFile()).write(to: URL(filePath: folder.model))
         clock.saved()
     }
 
     /// With `patience` the best model is what the training was for; without, the last one.
     private func complete() throws -> Evaluation? {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
-        let model = try best ?? stepper.model
-        let test = try experiment.test.map { try stepper.evaluate(model, $0) }
-        try save(model)
+        let test = try experiment.test.map { try best?.evaluate($0, loss: trainer.loss, threads: trainer.threads) ?? trainer.evaluate($0) }
+        try save(best)
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }

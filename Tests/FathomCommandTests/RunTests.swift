@@ -1,3 +1,4 @@
+import Fathom
 import Foundation
 import Testing
 
@@ -133,6 +134,21 @@ struct RunTests {
         try workshop.write(checkpoint, "run/checkpoint.safetensors")
         let verified = try workshop.fathom("resume", "run", "--verify")
         #expect(verified.status == 65 && verified.errors.contains("tensor 'optimizer.second."), "\(verified.errors)")
+    }
+
+    @Test("verification compares what clipping remembers")
+    func tamperedClipping() throws {
+        let workshop = try Workshop()
+        _ = try workshop.start(["train"] + digits + ["--epochs", "2", "--clip", "zscore(2.5, warmup: 5)", "--output", "run"]).wait()
+        #expect(try workshop.fathom("resume", "run", "--verify").errors.contains("verified: 30 steps"))
+        let file = try SafeTensors(workshop.read("run/checkpoint.safetensors"), name: "checkpoint")
+        for (key, value) in [("clipped", "29"), ("clip_zscore", "30 3ff0000000000000 3ff0000000000000")] {
+            var changed = file
+            #expect(changed.metadata.updateValue(value, forKey: key) != nil)
+            try workshop.write(changed.serialized(), "run/checkpoint.safetensors")
+            let verified = try workshop.fathom("resume", "run", "--verify")
+            #expect(verified.status == 65 && verified.errors.contains("of '\(key)' differs"), "\(verified.errors)")
+        }
     }
 
     @Test("steps win over epochs, and none write the initial model")

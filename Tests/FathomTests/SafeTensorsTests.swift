@@ -44,6 +44,37 @@ import Testing
         for count in 0..<data.count { #expect(throws: FathomError.self) { try SafeTensors(data.prefix(count), name: "f") } }
     }
 
+    @Test func aFileIsReadAndWrittenTensorByTensor() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "fathom-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let url = folder.appending(path: "f"), bytes = try Self.file.serialized()
+        try SafeTensorsFile(Self.file).write(to: url)
+        #expect(try Data(contentsOf: url) == bytes)
+        var file = try SafeTensorsFile(contentsOf: url)
+        #expect(try SafeTensors(file).serialized() == bytes)
+
+        // What fails under way leaves the old file, and nothing else.
+        struct Failure: Error {}
+        let failing = SafeTensorsFile(tensors: file.tensors + [.init(name: "z", shape: [1]) { throw Failure() }])
+        #expect(throws: Failure.self) { try failing.write(to: url) }
+        #expect(throws: FathomError.invalid("tensor 'z' has 1 values, its shape is [2]")) {
+            try SafeTensorsFile(tensors: [.init(name: "z", shape: [2]) { [1] }]).write(to: url)
+        }
+        #expect(try Data(contentsOf: url) == bytes)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["f"])
+
+        // A file may be written anew from its own tensors.
+        file.metadata["more"] = "1"
+        try file.write(to: url)
+        #expect(try SafeTensors(contentsOf: url).tensors == Self.file.tensors)
+        #expect(try SafeTensors(file).tensors == Self.file.tensors)
+        let cut = try SafeTensorsFile(contentsOf: url)
+        #expect(truncate(url.path, off_t(try Data(contentsOf: url).count - 1)) == 0)
+        #expect(throws: FathomError.inputOutput("\(url.path): reading failed: it has become shorter")) { try cut["z"]?.values() }
+        #expect(throws: FathomError.self) { try SafeTensorsFile(contentsOf: url) }
+    }
+
     @Test func writingWhereNothingCanBeWrittenIsRefusedAndLeavesNothing() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "fathom-\(UUID())")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

@@ -37,10 +37,10 @@ struct ClippingState {
     }
 
     /// - Throws: what is wrong with the checkpoint.
-    func restored(from checkpoint: SafeTensors, name: String) throws -> ClippingState {
+    func restored(from checkpoint: SafeTensorsFile, name: String) throws -> ClippingState {
         var restored = self
         if let autoClip {
-            guard let norms = checkpoint[Self.historyName], let known = autoClip.restored(norms.values) else {
+            guard let norms = try checkpoint[Self.historyName]?.values(), let known = autoClip.restored(norms) else {
                 throw FathomError.invalid("\(name): tensor '\(Self.historyName)', the norms of clipping by percentile, is missing or not what it should be")
             }
             restored.autoClip = known

@@ -4,18 +4,19 @@ import Foundation
 final class Memory: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     let byteCount: Int
+    private let block: UnsafeMutableRawPointer
 
     init(byteCount: Int) throws {
-        var pointer: UnsafeMutableRawPointer?
-        guard byteCount >= 0, posix_memalign(&pointer, Reservation.alignment, max(byteCount, Reservation.alignment)) == 0, let pointer else {
+        // calloc, since the system then gives the pages of a large block when they are first written to, and not before.
+        guard byteCount >= 0, byteCount <= Reservation.most, let block = calloc(1, byteCount + Reservation.alignment) else {
             throw FathomError.tooLarge("\(formattedBytes(byteCount)) of memory are not to be had here")
         }
-        memset(pointer, 0, byteCount)
-        base = pointer
+        self.block = block
+        base = block.alignedUp(toMultipleOf: Reservation.alignment)
         self.byteCount = byteCount
     }
 
-    deinit { free(base) }
+    deinit { free(block) }
 
     /// Calls `body` with zeroed scratch memory, which lasts until it returns. (A pointer alone would not keep its memory alive.)
     static func withScratch<Result>(byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> Result) throws -> Result {
