@@ -55,11 +55,11 @@ public struct StepTimes: Sendable {
 extension Trainer {
     /// One step as `step(_:order:first:rows:)` takes it, the same bits, with the time of its parts. One thread reads the clock after every call: some 25 ns each.
     public func timedStep(_ samples: Samples, order: [UInt32], first: Int, rows: Int) throws -> StepTimes {
-        let times = CallTimes(layers: start.network.size)
+        let times = CallTimes(layers: live.network.size)
         runner.times = times
         defer { runner.times = nil }
         let begin = ContinuousClock.now
         try step(samples, order: order, first: first, rows: rows)
-        return StepTimes(times, start.network, seconds: (.now - begin) / .seconds(1))
+        return StepTimes(times, live.network, seconds: (.now - begin) / .seconds(1))
     }
 }
