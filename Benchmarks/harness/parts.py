@@ -84,32 +84,34 @@ def steps(options):
     keys = options.peers or [*FATHOM, *STEPS]
     if options.threads == 1 and "fathom" in keys:
         keys = [key for key in keys if key != "fathom-1"]
-    todo = [w for w in options.workloads if options.again or not finished(options.output, "steps", workload=w)]
-    say_what_is_there(options.workloads, todo)
-    if not todo:
+    for team, note in teams(options, "steps", options.workloads, keys, [peak(options.threads)]):
+        note(idle_share=team.idle_share())
+        for number in range(options.rounds):
+            say(f"    round {number + 1} of {options.rounds}")
+            team.round(number)
+
+
+def teams(options, part, workloads, keys, others=(), pinned=True):
+    """Of each workload that is not measured yet, its servers, with `others` before them, and what records a measurement of it."""
+    missing = [w for w in workloads if options.again or not finished(options.output, part, workload=w)]
+    there = [w for w in workloads if w not in missing]
+    if there:
+        say(f"measured already: {', '.join(there)} (--again measures anew)")
+    if not missing:
         return
-    record = Record(options, "steps")
+    record = Record(options, part)
     with tempfile.TemporaryDirectory() as folder:
-        for workload in todo:
+        for workload in missing:
             say(f"{workload}: starting and warming up")
             model, _ = start(workload, folder)
 
             def note(**measurement):
                 record(**(measurement | {"workload": workload}))
 
-            peers = [peak(options.threads)] + step_peers(keys, workload, model, options.threads, options.seconds, record)
-            with Team(peers, note, timeout=600) as team:
-                note(idle_share=team.idle_share())
-                for number in range(options.rounds):
-                    say(f"    round {number + 1} of {options.rounds}")
-                    team.round(number)
+            peers = [*others, *step_peers(keys, workload, model, options.threads, options.seconds, record)]
+            with Team(peers, note, timeout=600, pinned=pinned) as team:
+                yield team, note
             note(event="finished", rounds=options.rounds)
-
-
-def say_what_is_there(all, todo):
-    there = [name for name in all if name not in todo]
-    if there:
-        say(f"measured already: {', '.join(there)} (--again measures anew)")
 
 
 # MARK: Products
@@ -225,28 +227,13 @@ def busy(options):
     """Steps on a quiet machine, then while another process keeps one core busy."""
     keys = options.peers or [*FATHOM, "pytorch", "jax-scan"]
     workloads = [w for w in options.workloads if w in ("W1", "W2", "W5")]
-    todo = [w for w in workloads if options.again or not finished(options.output, "busy", workload=w)]
-    say_what_is_there(workloads, todo)
-    if not todo:
-        return
-    record = Record(options, "busy")
-    with tempfile.TemporaryDirectory() as folder:
-        for workload in todo:
-            say(f"{workload}: starting and warming up")
-            model, _ = start(workload, folder)
-
-            def note(**measurement):
-                record(**(measurement | {"workload": workload}))
-
-            # Where the scheduler may put them, as a user's own would be: not pinned.
-            peers = step_peers(keys, workload, model, options.threads, options.seconds, record)
-            with Team(peers, note, timeout=600, pinned=False) as team:
-                for number in range(options.rounds):
-                    say(f"    round {number + 1} of {options.rounds}: quiet, then beside a busy core")
-                    team.round(number, cores="quiet")
-                    with BusyCore():
-                        team.round(number, cores="one busy")
-            note(event="finished", rounds=options.rounds)
+    # Where the scheduler may put them, as a user's own would be: not pinned.
+    for team, _ in teams(options, "busy", workloads, keys, pinned=False):
+        for number in range(options.rounds):
+            say(f"    round {number + 1} of {options.rounds}: quiet, then beside a busy core")
+            team.round(number, cores="quiet")
+            with BusyCore():
+                team.round(number, cores="one busy")
 
 
 class BusyCore:

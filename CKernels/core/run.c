@@ -1,4 +1,4 @@
-// Walks a list of calls with a team of threads: each thread runs its share of a call, then waits for the others, unless the next call overlaps.
+// Walks a list of calls with a team of threads: each thread runs its share of a call, then waits for the others where the call does not overlap the next.
 #define _DEFAULT_SOURCE  // clocks under -std=c11
 #include "table.h"
 
