@@ -18,7 +18,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_GEMM_DGRAD: {
         const fathom_gemm_dgrad_arguments *g = &a->gemm_dgrad;
         double r = g->rows, k = g->inputs, n = g->outputs;
-        return grid(g->rows, 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+        return grid(g->rows, g->blocks ? FATHOM_PANEL : 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
     }
     case FATHOM_GEMM_WGRAD: {
         const fathom_gemm_wgrad_arguments *g = &a->gemm_wgrad;
@@ -43,7 +43,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_ACTIVATION_BACKWARD: {
         const fathom_activation_backward_arguments *b = &a->activation_backward;
         double n = (double)b->rows * b->columns;
-        return grid(b->rows, 1, fathom_panels(b->columns), 20 * n, 12 * n);
+        return grid(b->rows, b->blocks ? FATHOM_PANEL : 1, fathom_panels(b->columns), 20 * n, 12 * n);
     }
     case FATHOM_SOFTMAX_CROSS_ENTROPY:
     case FATHOM_MEAN_SQUARED_ERROR:
@@ -84,7 +84,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LION: {
         const fathom_optimizer_arguments *o = &a->optimizer;
         double n = (double)o->count, flops = call->operation == FATHOM_SGD ? 5 : call->operation == FATHOM_LION ? 10 : 14;
-        return grid(o->count / FATHOM_PANEL, 1, 1, flops * n, (12 + (o->m ? 8 : 0) + (o->v ? 8 : 0)) * n);  // p, g, and the state in and out
+        return grid(o->count / FATHOM_PANEL, o->changes ? FATHOM_CHANGE_ROWS : 1, 1, flops * n, (12 + (o->m ? 8 : 0) + (o->v ? 8 : 0)) * n);  // p, g, and the state in and out
     }
     case FATHOM_GATHER_BYTES:
     case FATHOM_GATHER_FLOATS: {
@@ -155,7 +155,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LAYERNORM_BACKWARD: {
         const fathom_layernorm_backward_arguments *l = &a->layernorm_backward;
         double n = (double)l->rows * l->columns;
-        return grid(l->columns ? l->rows : 0, 1, 1, 10 * n, 12 * n);
+        return grid(l->columns ? l->rows : 0, l->blocks ? FATHOM_PANEL : 1, 1, 10 * n, 12 * n);
     }
     case FATHOM_LAYERNORM_GRADIENT: {
         const fathom_layernorm_gradient_arguments *l = &a->layernorm_gradient;
@@ -178,6 +178,19 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         return grid(1, 1, fathom_panels(b->columns), 9 * n, 12 * n);
     }
     case FATHOM_MOVING_AVERAGE: return grid(a->moving_average.count / FATHOM_PANEL, 1, 1, 3.0 * a->moving_average.count, 12.0 * a->moving_average.count);
+    case FATHOM_MOMENTS: {
+        double n = (double)a->moments.rows * a->moments.columns;
+        return grid(1, 1, fathom_panels(a->moments.columns), 3 * n, 4 * n);
+    }
+    case FATHOM_SIGNAL_TOTAL: {
+        double blocks = a->signal_total.blocks ? (double)a->signal_total.panels * a->signal_total.row_blocks : 0;
+        return grid(1, 1, 1, 6 * blocks, sizeof(fathom_signal_block) * blocks);
+    }
+    case FATHOM_CHANGE_TOTAL: return grid(1, 1, 1, 2.0 * a->change_total.blocks, 16.0 * a->change_total.blocks);
+    case FATHOM_EXPONENTS: {
+        double n = (double)a->exponents.rows * a->exponents.columns;
+        return grid(1, 1, fathom_panels(a->exponents.columns), 4 * n, 4 * n);
+    }
     case FATHOM_OPERATIONS: break;
     }
     return grid(0, 1, 0, 0, 0);

@@ -146,6 +146,10 @@ const char *fathom_operation_name(fathom_operation operation) {
         [FATHOM_GRU_FORWARD] = "gru_forward",
         [FATHOM_GRU_BACKWARD] = "gru_backward",
         [FATHOM_MOVING_AVERAGE] = "moving_average",
+        [FATHOM_MOMENTS] = "moments",
+        [FATHOM_SIGNAL_TOTAL] = "signal_total",
+        [FATHOM_CHANGE_TOTAL] = "change_total",
+        [FATHOM_EXPONENTS] = "exponents",
     };
     return names[operation];
 }

@@ -27,7 +27,32 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-INLINE void activate_backward_as(fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count) {
+// What the blocks of 16 rows tell of the gradient is gathered on the way; `live` columns of the panel count.
+INLINE void activate_backward_blocks(
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
+    float threshold = saturated_slope(kind, parameter);
+    for (size_t begin = 0; begin < count; begin += 16 * FATHOM_PANEL) {
+        signal_lanes lanes = {0};
+        size_t end = count - begin < 16 * FATHOM_PANEL ? count : begin + 16 * FATHOM_PANEL;
+        for (size_t i = begin; i < end; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
+            size_t at = i + q * LANES;
+            vf gradient = vf_load(dy + at);
+            signal_add_gradient(&lanes, q, gradient);
+            if (kind == FATHOM_IDENTITY) {
+                if (dz != dy) vf_store(dz + at, gradient);
+                continue;
+            }
+            vf slope = activation_slope(kind, parameter, vf_load(saved + at));
+            signal_add_slope(&lanes, q, slope, threshold);
+            vf_store(dz + at, gradient * slope);
+        }
+        *blocks++ = signal_block(&lanes, live);
+    }
+}
+
+INLINE void activate_backward_as(
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
+    if (blocks) return activate_backward_blocks(kind, parameter, saved, dy, dz, count, blocks, live);
     for (size_t i = 0; i < count; i += 16) {
         vf v[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) v[q] = vf_load(dy + i + q * LANES) * activation_slope(kind, parameter, vf_load(saved + i + q * LANES));
@@ -35,21 +60,25 @@ INLINE void activate_backward_as(fathom_activation kind, float parameter, const 
     }
 }
 
-// dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL.
-static void KERNEL(activate_backward)(fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count) {
+// dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL. Where `blocks` are wanted, the first row is one
+// that 16 divides, and `live` of the panel's columns count.
+static void KERNEL(activate_backward)(
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
     switch (kind) {
-    case FATHOM_RELU: activate_backward_as(FATHOM_RELU, parameter, saved, dy, dz, count); break;
-    case FATHOM_LEAKY_RELU: activate_backward_as(FATHOM_LEAKY_RELU, parameter, saved, dy, dz, count); break;
-    case FATHOM_ELU: activate_backward_as(FATHOM_ELU, parameter, saved, dy, dz, count); break;
-    case FATHOM_SELU: activate_backward_as(FATHOM_SELU, parameter, saved, dy, dz, count); break;
-    case FATHOM_GELU: activate_backward_as(FATHOM_GELU, parameter, saved, dy, dz, count); break;
-    case FATHOM_GELU_TANH: activate_backward_as(FATHOM_GELU_TANH, parameter, saved, dy, dz, count); break;
-    case FATHOM_SILU: activate_backward_as(FATHOM_SILU, parameter, saved, dy, dz, count); break;
-    case FATHOM_TANH: activate_backward_as(FATHOM_TANH, parameter, saved, dy, dz, count); break;
-    case FATHOM_SIGMOID: activate_backward_as(FATHOM_SIGMOID, parameter, saved, dy, dz, count); break;
-    case FATHOM_SOFTPLUS: activate_backward_as(FATHOM_SOFTPLUS, parameter, saved, dy, dz, count); break;
-    case FATHOM_HARD_TANH: activate_backward_as(FATHOM_HARD_TANH, parameter, saved, dy, dz, count); break;
-    default: if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
+    case FATHOM_RELU: activate_backward_as(FATHOM_RELU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_LEAKY_RELU: activate_backward_as(FATHOM_LEAKY_RELU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_ELU: activate_backward_as(FATHOM_ELU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_SELU: activate_backward_as(FATHOM_SELU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_GELU: activate_backward_as(FATHOM_GELU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_GELU_TANH: activate_backward_as(FATHOM_GELU_TANH, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_SILU: activate_backward_as(FATHOM_SILU, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_TANH: activate_backward_as(FATHOM_TANH, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_SIGMOID: activate_backward_as(FATHOM_SIGMOID, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_SOFTPLUS: activate_backward_as(FATHOM_SOFTPLUS, parameter, saved, dy, dz, count, blocks, live); break;
+    case FATHOM_HARD_TANH: activate_backward_as(FATHOM_HARD_TANH, parameter, saved, dy, dz, count, blocks, live); break;
+    default:
+        if (blocks) activate_backward_blocks(FATHOM_IDENTITY, parameter, saved, dy, dz, count, blocks, live);
+        else if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
     }
 }
 
@@ -66,8 +95,9 @@ static void KERNEL(activation_backward)(const fathom_arguments *arguments, fatho
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         const float *saved = a->saved ? a->saved + p * a->saved_stride + first : NULL;
         float *dz = a->dz + p * a->dz_stride + first;
-        KERNEL(activate_backward)(a->activation, a->parameter, saved, a->dy + p * a->dy_stride + first, dz, count);
+        fathom_signal_block *blocks = a->blocks ? a->blocks + p * a->blocks_stride + range.row_begin / FATHOM_PANEL : NULL;
         size_t live = a->columns - p * FATHOM_PANEL;
+        KERNEL(activate_backward)(a->activation, a->parameter, saved, a->dy + p * a->dy_stride + first, dz, count, blocks, live);
         if (live >= FATHOM_PANEL) continue;
         for (size_t row = 0; row < count; row += FATHOM_PANEL)
             UNROLL for (int q = 0; q < VECTORS; q++) {

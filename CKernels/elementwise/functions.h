@@ -158,3 +158,16 @@ INLINE vf activation_slope(fathom_activation kind, float parameter, vf saved) {
     default: return vf_set(1);
     }
 }
+
+// A twentieth of the largest |φ′|: below it an entry is saturated. The largest of gelu is at z = √2, of gelu(tanh) and silu near 1.41 and 2.40.
+INLINE float saturated_slope(fathom_activation kind, float parameter) {
+    switch (kind) {
+    case FATHOM_ELU: return (parameter > 1 ? parameter : 1) / 20;
+    case FATHOM_SELU: return SELU_LAMBDA_ALPHA / 20;
+    case FATHOM_GELU: return 1.12890f / 20;
+    case FATHOM_GELU_TANH: return 1.12902f / 20;
+    case FATHOM_SILU: return 1.09984f / 20;
+    case FATHOM_SIGMOID: return 0.25f / 20;
+    default: return 1.0f / 20;
+    }
+}

@@ -5,10 +5,14 @@
 // What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel.
 typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
 
+// Strips end at whole tiles and at whole blocks of 16 rows: those that dgrad's end gathers the statistics of.
+enum { STRIP_ROWS = 48 };
+_Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of whole tiles and blocks");
+
 // Blocks of rows, in them blocks of k, in them panels: a block of A stays in the second-level cache for all panels, a block of
 // B in the first for all tiles of the rows.
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
-    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, TILE_ROWS), depth_block = even_part(p->depth, DEPTH_BLOCK, 16);
+    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = even_part(p->depth, DEPTH_BLOCK, 16);
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
         do {
@@ -51,9 +55,10 @@ static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range
 static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
     const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
     float *dx = a->dx + panel * a->dx_stride + 16 * row;
-    if (a->activation != FATHOM_IDENTITY)
-        KERNEL(activate_backward)(a->activation, a->parameter, a->saved + panel * a->saved_stride + 16 * row, dx, dx, 16 * rows);
+    const float *saved = a->saved ? a->saved + panel * a->saved_stride + 16 * row : NULL;
+    fathom_signal_block *blocks = a->blocks ? a->blocks + panel * a->blocks_stride + row / 16 : NULL;
     size_t live = a->inputs - 16 * panel;
+    KERNEL(activate_backward)(a->activation, a->parameter, saved, dx, dx, 16 * rows, blocks, live);
     if (live < 16) KERNEL(clear_padding)(dx, rows, live);
 }
 

@@ -92,8 +92,22 @@ typedef enum fathom_operation {
     FATHOM_GRU_FORWARD,
     FATHOM_GRU_BACKWARD,
     FATHOM_MOVING_AVERAGE,
+    FATHOM_MOMENTS,
+    FATHOM_SIGNAL_TOTAL,
+    FATHOM_CHANGE_TOTAL,
+    FATHOM_EXPONENTS,
     FATHOM_OPERATIONS
 } fathom_operation;
+
+// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², in float64 a chain down each lane; Σ φ′², in float32 a
+// chain down each lane; the lanes of both in the fixed tree. Padding lanes count nothing. Of identity, the last four are 0.
+typedef struct fathom_signal_block {
+    double gradient_squares;
+    double slope_squares;
+    uint32_t saturated;  // entries with |φ′| below a twentieth of its maximum
+    uint32_t subnormal;  // entries of ∂L/∂h that are, zero not among them
+    uint64_t alive;      // bit c: φ′ is not 0 in some row of column c
+} fathom_signal_block;
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
 // `accumulate`, from the stored value (of z where z is kept, else of y); then one addition of the bias; then φ.
@@ -128,6 +142,8 @@ typedef struct fathom_gemm_dgrad_arguments {
     size_t saved_stride;
     float *dx;           // [rows × inputs]
     size_t dx_stride;
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    size_t blocks_stride;
 } fathom_gemm_dgrad_arguments;
 
 // dW = Xᵀ·dY: a chain over r = 0 … rows−1, from zero or from the stored dW, so that micro-batches of consecutive rows give
@@ -185,6 +201,8 @@ typedef struct fathom_activation_backward_arguments {
     size_t dy_stride;
     float *dz;
     size_t dz_stride;
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    size_t blocks_stride;
 } fathom_activation_backward_arguments;
 
 // A loss and its gradient in one pass over the outputs. row_loss[r] is the row's loss: for cross-entropy of the row's class,
@@ -326,6 +344,7 @@ typedef struct fathom_optimizer_arguments {
     float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
+    double *changes;  // [ceil(count/1024)][2]: Σ p² before and Σ (p after − p before)² of 1024 elements, 16 chains in the fixed tree; NULL: not wanted
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
@@ -416,6 +435,8 @@ typedef struct fathom_layernorm_backward_arguments {
     size_t saved_stride;
     float *dx;
     size_t dx_stride;
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    size_t blocks_stride;
 } fathom_layernorm_backward_arguments;
 
 // dgain = Σ_r dy·x̂ (fused) and dbias = Σ_r dy: chains over r = 0 … rows−1, from zero or from the stored values. Padding lanes become zero.
@@ -483,6 +504,8 @@ typedef struct fathom_batchnorm_backward_arguments {
     float *dgain, *dbias;          // NULL: not wanted
     float *dx;
     size_t dx_stride;
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    size_t blocks_stride;
 } fathom_batchnorm_backward_arguments;
 
 // Where a batch stands among all of them: what draws that differ from step to step are keyed by.
@@ -623,6 +646,51 @@ typedef struct fathom_moving_average_arguments {
     const fathom_update *update;
 } fathom_moving_average_arguments;
 
+// sums[p] = {Σ y, Σ y²} over panel p in float64: a chain down each lane over all rows, the lanes in the fixed tree. Padding lanes count nothing.
+typedef struct fathom_moments_arguments {
+    size_t rows, columns;
+    const float *y;
+    size_t y_stride;
+    double *sums;  // [panels][2]
+} fathom_moments_arguments;
+
+// What instruments tell of one signal, over all its blocks and panels.
+typedef struct fathom_signal_statistics {
+    double sum, squares;  // of h
+    double gradient_squares, slope_squares;
+    uint64_t saturated, subnormal, dead;  // dead: columns with φ′ = 0 in every row
+} fathom_signal_statistics;
+
+// *total = the sums of the moments' panels and of the blocks, in order; added to the stored ones where `accumulate`. A column is dead where it is in all that
+// was added.
+typedef struct fathom_signal_total_arguments {
+    size_t panels, columns, row_blocks;
+    const double *moments;              // [panels][2]
+    const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
+    bool accumulate;
+    uint64_t *alive;                    // [panels], what is added to
+    fathom_signal_statistics *total;
+} fathom_signal_total_arguments;
+
+// total = {Σ p², Σ Δp²} of some blocks that the optimizer's passes have left, in order. Nothing changes where the step was not finite.
+typedef struct fathom_change_total_arguments {
+    size_t blocks;
+    const double *changes;  // [blocks][2]
+    const fathom_update *update;
+    double *total;          // [2]
+} fathom_change_total_arguments;
+
+// counts[p][e], e = 0 ... 255: how many elements of panel p have the biased exponent e, padding lanes none: e = 255 is not finite, 1 ... 254 are 2^(e − 127); 0 is
+// subnormal. counts[p][256]: zeros, which are not in counts[p][0].
+typedef struct fathom_exponents_arguments {
+    size_t rows, columns;
+    const float *m;
+    size_t m_stride;
+    uint32_t *counts;  // [panels][FATHOM_EXPONENT_BINS]
+} fathom_exponents_arguments;
+
+enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64 };
+
 typedef union fathom_arguments {
     fathom_gemm_forward_arguments gemm_forward;
     fathom_gemm_dgrad_arguments gemm_dgrad;
@@ -660,6 +728,10 @@ typedef union fathom_arguments {
     fathom_lstm_arguments lstm;
     fathom_gru_arguments gru;
     fathom_moving_average_arguments moving_average;
+    fathom_moments_arguments moments;
+    fathom_signal_total_arguments signal_total;
+    fathom_change_total_arguments change_total;
+    fathom_exponents_arguments exponents;
 } fathom_arguments;
 
 typedef struct fathom_call {

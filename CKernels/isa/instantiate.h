@@ -9,6 +9,7 @@
 #include "../random/philox.h"
 
 #include "../elementwise/functions.h"
+#include "../instrument/signal.h"
 #include "../elementwise/activation.h"
 #include "../elementwise/add.h"
 #include "../gemm/product.h"
@@ -20,6 +21,7 @@
 #include "../loss/softmax.h"
 #include "../normalization/layernorm.h"
 #include "../normalization/batchnorm.h"
+#include "../instrument/change.h"
 #include "../optimizer/optimizer.h"
 #include "../optimizer/moving_average.h"
 #include "../optimizer/clip.h"
@@ -31,6 +33,7 @@
 #include "../recurrent/steps.h"
 #include "../recurrent/lstm.h"
 #include "../recurrent/gru.h"
+#include "../instrument/moments.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),
@@ -77,4 +80,5 @@ fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_BATCHNORM_INFERENCE] = KERNEL(batchnorm_inference),
     [FATHOM_BATCHNORM_BACKWARD] = KERNEL(batchnorm_backward),
     [FATHOM_MOVING_AVERAGE] = KERNEL(moving_average),
+    [FATHOM_MOMENTS] = KERNEL(moments),
 };

@@ -159,9 +159,9 @@ INLINE void backward_panel(const fathom_batchnorm_backward_arguments *b, size_t 
             vf_store(dx + i + q * LANES, scale[q] * rest);
         }
         float *some = dx + begin * FATHOM_PANEL;
-        if (b->activation != FATHOM_IDENTITY)
-            KERNEL(activate_backward)(b->activation, b->parameter, b->saved + p * b->saved_stride + begin * FATHOM_PANEL, some, some,
-                                      FATHOM_PANEL * (end - begin));
+        const float *saved = b->saved ? b->saved + p * b->saved_stride + begin * FATHOM_PANEL : NULL;
+        fathom_signal_block *blocks = b->blocks ? b->blocks + p * b->blocks_stride + begin / FATHOM_PANEL : NULL;
+        KERNEL(activate_backward)(b->activation, b->parameter, saved, some, some, FATHOM_PANEL * (end - begin), blocks, b->columns - first);
         if (b->columns - first < FATHOM_PANEL) KERNEL(clear_padding)(some, end - begin, b->columns - first);
     }
 }

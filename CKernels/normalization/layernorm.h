@@ -189,23 +189,32 @@ INLINE void layernorm_backward_chunk(const fathom_layernorm_backward_arguments *
     }
 }
 
+// Rows of a strip go through the activation together, panel by panel: a chunk, or where blocks of 16 rows are wanted, the chunks of one.
+INLINE void layernorm_backward_strip(const fathom_layernorm_backward_arguments *b, size_t row, size_t rows) {
+    size_t panels = fathom_panels(b->columns), live = b->columns % FATHOM_PANEL;
+    for (size_t p = 0; p < panels; p++) {
+        float *dx = b->dx + p * b->dx_stride + row * FATHOM_PANEL;
+        const float *saved = b->saved ? b->saved + p * b->saved_stride + row * FATHOM_PANEL : NULL;
+        fathom_signal_block *blocks = b->blocks ? b->blocks + p * b->blocks_stride + row / FATHOM_PANEL : NULL;
+        KERNEL(activate_backward)(b->activation, b->parameter, saved, dx, dx, FATHOM_PANEL * rows, blocks, b->columns - p * FATHOM_PANEL);
+    }
+    if (live) KERNEL(clear_padding)(b->dx + (panels - 1) * b->dx_stride + row * FATHOM_PANEL, rows, live);
+}
+
 static void KERNEL(layernorm_backward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_layernorm_backward_arguments *b = &arguments->layernorm_backward;
     float lines[LAYERNORM_LINES * FATHOM_PANEL] __attribute__((aligned(64))), *copy = lines;
-    size_t panels = fathom_panels(b->columns), live = b->columns % FATHOM_PANEL;
-    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, LAYERNORM_BACKWARD_ROWS, &copy);
-    for (size_t r = range.row_begin; r < range.row_end; r += step) {
-        size_t rows = least(step, range.row_end - r);
-        float *second = copy ? copy + LAYERNORM_LINES / 2 * FATHOM_PANEL : NULL;
-        row_chunk x = {b->x + r * FATHOM_PANEL, b->x_stride, rows, b->columns, copy};
-        row_chunk dy = {b->dy + r * FATHOM_PANEL, b->dy_stride, rows, b->columns, second};
-        layernorm_backward_chunk(b, r, x, dy);
-        for (size_t p = 0; b->activation != FATHOM_IDENTITY && p < panels; p++) {
-            float *dx = b->dx + p * b->dx_stride + r * FATHOM_PANEL;
-            const float *saved = b->saved + p * b->saved_stride + r * FATHOM_PANEL;
-            KERNEL(activate_backward)(b->activation, b->parameter, saved, dx, dx, FATHOM_PANEL * rows);
+    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, LAYERNORM_BACKWARD_ROWS, &copy), strip = b->blocks ? 16 : step;
+    float *second = copy ? copy + LAYERNORM_LINES / 2 * FATHOM_PANEL : NULL;
+    for (size_t row = range.row_begin; row < range.row_end; row += strip) {
+        size_t end = least(row + strip, range.row_end);
+        for (size_t r = row; r < end; r += step) {
+            size_t rows = least(step, end - r);
+            row_chunk x = {b->x + r * FATHOM_PANEL, b->x_stride, rows, b->columns, copy};
+            row_chunk dy = {b->dy + r * FATHOM_PANEL, b->dy_stride, rows, b->columns, second};
+            layernorm_backward_chunk(b, r, x, dy);
         }
-        if (live) KERNEL(clear_padding)(b->dx + (panels - 1) * b->dx_stride + r * FATHOM_PANEL, rows, live);
+        layernorm_backward_strip(b, row, end - row);
     }
 }
 

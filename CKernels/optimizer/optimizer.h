@@ -1,5 +1,5 @@
 // The optimizers' fused passes: clipping, decoupled decay, state and parameters, 16 elements a time. Operation for operation reference/optimizer.c.
-// Bound by memory: sgd moves 12 bytes an element (20 with momentum), lion 20, rmsprop 20 (28 with momentum), adam 28.
+// Bound by memory: sgd moves 12 bytes an element (20 with momentum), lion 20, rmsprop 20 (28 with momentum), adam 28. Needs instrument/change.h.
 
 // The coefficient, then the limit on values; NaN stays.
 INLINE vf clipped(vf g, vf coefficient, vf limit) {
@@ -7,94 +7,101 @@ INLINE vf clipped(vf g, vf coefficient, vf limit) {
     return vf_select(x > limit, limit, vf_select(x < -limit, -limit, x));
 }
 
-INLINE void sgd_pass(const fathom_optimizer_arguments *o, fathom_range range, bool has_velocity, bool nesterov) {
-    const fathom_update *update = o->update;
-    float *restrict p = o->p, *restrict m = o->m;
-    const float *restrict g = o->g;
-    vf coefficient = vf_set(update->clip_coefficient), limit = vf_set(update->clip_value), momentum = vf_set(update->momentum);
-    vf decay = vf_set(-(update->learning_rate * o->decay)), rate = vf_set(-update->learning_rate);
-    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) {
-        vf direction = clipped(vf_load(g + i), coefficient, limit);
-        if (has_velocity) {
-            vf velocity = vf_fma(momentum, vf_load(m + i), direction);
-            vf_store(m + i, velocity);
-            direction = nesterov ? vf_fma(momentum, velocity, direction) : velocity;
-        }
-        vf parameter = vf_load(p + i);
-        vf_store(p + i, vf_fma(rate, direction, vf_fma(decay, parameter, parameter)));
+// What a pass holds in registers: the step's numbers.
+typedef struct pass_numbers {
+    vf coefficient, limit, rate, decay, momentum, beta1, beta1_rest, beta2, beta2_rest, correction2, epsilon;
+    bool nesterov;
+} pass_numbers;
+
+// What becomes of one vector of parameters, whose state is moved on.
+typedef vf pass_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter);
+
+INLINE vf sgd_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
+    vf direction = clipped(vf_load(o->g + i), n->coefficient, n->limit);
+    if (o->m) {
+        vf velocity = vf_fma(n->momentum, vf_load(o->m + i), direction);
+        vf_store(o->m + i, velocity);
+        direction = n->nesterov ? vf_fma(n->momentum, velocity, direction) : velocity;
     }
+    return vf_fma(-n->rate, direction, vf_fma(n->decay, parameter, parameter));
+}
+
+INLINE vf adam_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
+    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit), old = vf_load(o->m + i);
+    vf first = vf_fma(n->beta1_rest, gradient - old, old);
+    vf second = vf_fma(n->beta2_rest * gradient, gradient, n->beta2 * vf_load(o->v + i));
+    vf_store(o->m + i, first);
+    vf_store(o->v + i, second);
+    return vf_fma(n->decay, parameter, parameter) - n->rate * first / vf_fma(vf_sqrt(second), n->correction2, n->epsilon);
+}
+
+INLINE vf rmsprop_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
+    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit);
+    vf second = vf_fma(n->beta2_rest * gradient, gradient, n->beta2 * vf_load(o->v + i));
+    vf direction = gradient / (vf_sqrt(second) + n->epsilon);
+    if (o->m) {
+        direction = vf_fma(n->momentum, vf_load(o->m + i), direction);
+        vf_store(o->m + i, direction);
+    }
+    vf_store(o->v + i, second);
+    return vf_fma(-n->rate, direction, vf_fma(n->decay, parameter, parameter));
+}
+
+INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
+    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit), old = vf_load(o->m + i);
+    vf blend = vf_fma(n->beta1_rest, gradient, n->beta1 * old);
+    vf step = vf_select(blend > 0, n->rate, vf_select(blend < 0, -n->rate, blend));
+    vf_store(o->m + i, vf_fma(n->beta2_rest, gradient, n->beta2 * old));
+    return vf_fma(n->decay, parameter, parameter) - step;
+}
+
+// Inlined with a constant step, and with constants for whether the changes are measured, and for which of the state there is.
+INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_range range, float rate, bool measures, bool has_m, bool nesterov, pass_step *step) {
+    const fathom_update *u = arguments->update;
+    fathom_optimizer_arguments o = *arguments;
+    if (!has_m) o.m = NULL;
+    pass_numbers n = {
+        vf_set(u->clip_coefficient), vf_set(u->clip_value), vf_set(rate), vf_set(-(u->learning_rate * o.decay)), vf_set(u->momentum), vf_set(u->beta1),
+        vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
+    };
+    for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_CHANGE_ROWS) {
+        change_lanes changes = {0};
+        size_t end = least(row + FATHOM_CHANGE_ROWS, range.row_end) * FATHOM_PANEL;
+        for (size_t i = row * FATHOM_PANEL; i < end; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
+            vf before = vf_load(o.p + i + q * LANES), after = step(&o, &n, i + q * LANES, before);
+            vf_store(o.p + i + q * LANES, after);
+            if (measures) change_add(&changes, q, before, after);
+        }
+        if (measures) change_store(&o, row, &changes);
+    }
+}
+
+INLINE void optimizer_passes(const fathom_optimizer_arguments *o, fathom_range range, float rate, bool has_m, bool nesterov, pass_step *step) {
+    if (!o->update->finite) return;
+    if (o->changes) optimizer_pass(o, range, rate, true, has_m, nesterov, step);
+    else optimizer_pass(o, range, rate, false, has_m, nesterov, step);
 }
 
 static void KERNEL(sgd)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
-    if (!o->update->finite) return;
-    if (!o->m) sgd_pass(o, range, false, false);
-    else if (o->update->nesterov) sgd_pass(o, range, true, true);
-    else sgd_pass(o, range, true, false);
+    float rate = o->update->learning_rate;
+    if (!o->m) optimizer_passes(o, range, rate, false, false, sgd_step);
+    else if (o->update->nesterov) optimizer_passes(o, range, rate, true, true, sgd_step);
+    else optimizer_passes(o, range, rate, true, false, sgd_step);
 }
 
 static void KERNEL(adam)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
-    const fathom_update *update = o->update;
-    if (!update->finite) return;
-    float *restrict p = o->p, *restrict m = o->m, *restrict v = o->v;
-    const float *restrict g = o->g;
-    vf coefficient = vf_set(update->clip_coefficient), limit = vf_set(update->clip_value);
-    vf rate = vf_set(update->learning_rate * update->correction1), decay = vf_set(-(update->learning_rate * o->decay));
-    vf beta1_rest = vf_set(1 - update->beta1), beta2 = vf_set(update->beta2), beta2_rest = vf_set(1 - update->beta2);
-    vf correction2 = vf_set(update->correction2), epsilon = vf_set(update->epsilon);
-    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) {
-        vf gradient = clipped(vf_load(g + i), coefficient, limit), parameter = vf_load(p + i), old = vf_load(m + i);
-        vf first = vf_fma(beta1_rest, gradient - old, old);
-        vf second = vf_fma(beta2_rest * gradient, gradient, beta2 * vf_load(v + i));
-        vf_store(m + i, first);
-        vf_store(v + i, second);
-        vf step = rate * first / vf_fma(vf_sqrt(second), correction2, epsilon);
-        vf_store(p + i, vf_fma(decay, parameter, parameter) - step);
-    }
-}
-
-INLINE void rmsprop_pass(const fathom_optimizer_arguments *o, fathom_range range, bool has_velocity) {
-    const fathom_update *update = o->update;
-    float *restrict p = o->p, *restrict m = o->m, *restrict v = o->v;
-    const float *restrict g = o->g;
-    vf coefficient = vf_set(update->clip_coefficient), limit = vf_set(update->clip_value), momentum = vf_set(update->momentum);
-    vf decay = vf_set(-(update->learning_rate * o->decay)), rate = vf_set(-update->learning_rate), epsilon = vf_set(update->epsilon);
-    vf beta2 = vf_set(update->beta2), beta2_rest = vf_set(1 - update->beta2);
-    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) {
-        vf gradient = clipped(vf_load(g + i), coefficient, limit), parameter = vf_load(p + i);
-        vf second = vf_fma(beta2_rest * gradient, gradient, beta2 * vf_load(v + i));
-        vf direction = gradient / (vf_sqrt(second) + epsilon);
-        if (has_velocity) {
-            direction = vf_fma(momentum, vf_load(m + i), direction);
-            vf_store(m + i, direction);
-        }
-        vf_store(v + i, second);
-        vf_store(p + i, vf_fma(rate, direction, vf_fma(decay, parameter, parameter)));
-    }
+    optimizer_passes(o, range, o->update->learning_rate * o->update->correction1, true, false, adam_step);
 }
 
 static void KERNEL(rmsprop)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
-    if (!o->update->finite) return;
-    if (o->m) rmsprop_pass(o, range, true);
-    else rmsprop_pass(o, range, false);
+    if (o->m) optimizer_passes(o, range, o->update->learning_rate, true, false, rmsprop_step);
+    else optimizer_passes(o, range, o->update->learning_rate, false, false, rmsprop_step);
 }
 
 static void KERNEL(lion)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
-    const fathom_update *update = o->update;
-    if (!update->finite) return;
-    float *restrict p = o->p, *restrict m = o->m;
-    const float *restrict g = o->g;
-    vf coefficient = vf_set(update->clip_coefficient), limit = vf_set(update->clip_value);
-    vf rate = vf_set(update->learning_rate), decay = vf_set(-(update->learning_rate * o->decay));
-    vf beta1 = vf_set(update->beta1), beta1_rest = vf_set(1 - update->beta1), beta2 = vf_set(update->beta2), beta2_rest = vf_set(1 - update->beta2);
-    for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) {
-        vf gradient = clipped(vf_load(g + i), coefficient, limit), parameter = vf_load(p + i), old = vf_load(m + i);
-        vf blend = vf_fma(beta1_rest, gradient, beta1 * old);
-        vf step = vf_select(blend > 0, rate, vf_select(blend < 0, -rate, blend));
-        vf_store(m + i, vf_fma(beta2_rest, gradient, beta2 * old));
-        vf_store(p + i, vf_fma(decay, parameter, parameter) - step);
-    }
+    optimizer_passes(o, range, o->update->learning_rate, true, false, lion_step);
 }

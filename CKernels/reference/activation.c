@@ -27,10 +27,8 @@ void fathom_activation_forward_reference(const fathom_arguments *arguments, fath
 void fathom_activation_backward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_activation_backward_arguments *a = &arguments->activation_backward;
     for (size_t r = range.row_begin; r < range.row_end; r++)
-        for (size_t c = FATHOM_PANEL * range.panel_begin; c < FATHOM_PANEL * range.panel_end; c++) {
-            float dz = *fathom_at(a->dy, a->dy_stride, r, c);
-            if (a->activation != FATHOM_IDENTITY)
-                dz *= fathom_activation_slope_reference(a->activation, a->parameter, *fathom_at(a->saved, a->saved_stride, r, c));
-            *fathom_at(a->dz, a->dz_stride, r, c) = c < a->columns ? dz : 0;
-        }
+        for (size_t c = FATHOM_PANEL * range.panel_begin; c < FATHOM_PANEL * range.panel_end; c++)
+            *fathom_at(a->dz, a->dz_stride, r, c) = *fathom_at(a->dy, a->dy_stride, r, c);
+    fathom_pull_back_reference(
+        &(fathom_pull_back){a->columns, a->activation, a->parameter, a->saved, a->saved_stride, a->dz, a->dz_stride, a->blocks, a->blocks_stride}, range);
 }

@@ -80,10 +80,12 @@ void fathom_batchnorm_backward_reference(const fathom_arguments *arguments, fath
         if (b->dbias) b->dbias[c] = c >= b->columns ? 0 : b->accumulate ? b->dbias[c] + dbias : dbias;
         float mean_dy = (float)(of_dy * share), rate = (float)((double)rstd * rstd * of_product * share);
         for (size_t r = 0; r < b->rows && b->dx; r++) {
-            float dx = scale * fathom_fma_reference(-rate, x[FATHOM_PANEL * r] - mean, dy[FATHOM_PANEL * r] - mean_dy);
-            if (b->activation != FATHOM_IDENTITY)
-                dx *= fathom_activation_slope_reference(b->activation, b->parameter, *fathom_at(b->saved, b->saved_stride, r, c));
-            *fathom_at(b->dx, b->dx_stride, r, c) = c < b->columns ? dx : 0;
+            *fathom_at(b->dx, b->dx_stride, r, c) = scale * fathom_fma_reference(-rate, x[FATHOM_PANEL * r] - mean, dy[FATHOM_PANEL * r] - mean_dy);
         }
     }
+    if (!b->dx) return;
+    range.row_begin = 0;
+    range.row_end = b->rows;
+    fathom_pull_back_reference(
+        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, b->blocks_stride}, range);
 }

@@ -40,11 +40,10 @@ void fathom_gemm_dgrad_reference(const fathom_arguments *arguments, fathom_range
             float *dx = fathom_at(a->dx, a->dx_stride, r, k), sum = a->accumulate ? *dx : 0;
             for (size_t n = 0; n < a->outputs; n++)
                 sum = fathom_fma_reference(*fathom_at(a->dy, a->dy_stride, r, n), *fathom_at(a->wt, a->wt_stride, n, k), sum);
-            if (a->activation != FATHOM_IDENTITY)
-                sum *= fathom_activation_slope_reference(a->activation, a->parameter, *fathom_at(a->saved, a->saved_stride, r, k));
             *dx = sum;
         }
-    clear_padding(a->dx, a->dx_stride, a->inputs, range);
+    fathom_pull_back_reference(
+        &(fathom_pull_back){a->inputs, a->activation, a->parameter, a->saved, a->saved_stride, a->dx, a->dx_stride, a->blocks, a->blocks_stride}, range);
 }
 
 void fathom_gemm_wgrad_reference(const fathom_arguments *arguments, fathom_range range) {

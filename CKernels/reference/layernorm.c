@@ -70,12 +70,12 @@ void fathom_layernorm_backward_reference(const fathom_arguments *arguments, fath
         float mean_d = b->centered ? (float)(of_d * share) : 0, rate = (float)((double)rstd * rstd * of_product * share);
         for (size_t c = 0; c < FATHOM_PANEL * fathom_panels(b->columns); c++) {
             float d = *fathom_at(b->dy, b->dy_stride, r, c) * (b->gain ? b->gain[c] : 1);
-            float dx = rstd * fathom_fma_reference(-rate, *fathom_at(b->x, b->x_stride, r, c) - mean, d - mean_d);
-            if (b->activation != FATHOM_IDENTITY)
-                dx *= fathom_activation_slope_reference(b->activation, b->parameter, *fathom_at(b->saved, b->saved_stride, r, c));
-            *fathom_at(b->dx, b->dx_stride, r, c) = c < b->columns ? dx : 0;
+            *fathom_at(b->dx, b->dx_stride, r, c) = rstd * fathom_fma_reference(-rate, *fathom_at(b->x, b->x_stride, r, c) - mean, d - mean_d);
         }
     }
+    range.panel_end = fathom_panels(b->columns);
+    fathom_pull_back_reference(
+        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, b->blocks_stride}, range);
 }
 
 void fathom_layernorm_gradient_reference(const fathom_arguments *arguments, fathom_range range) {

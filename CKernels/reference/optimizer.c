@@ -38,10 +38,21 @@ void fathom_clip_reference(const fathom_arguments *arguments, fathom_range range
     update->finite = isfinite(total) && isfinite(*c->loss);
 }
 
-void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range) {
+// Runs a pass block by block, with the sums of what it changes in each.
+static void measured(void (*pass)(const fathom_optimizer_arguments *, fathom_range), const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
+    if (!o->update->finite) return;
+    for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_CHANGE_ROWS) {
+        size_t end = range.row_end - row < FATHOM_CHANGE_ROWS ? range.row_end : row + FATHOM_CHANGE_ROWS;
+        float before[FATHOM_CHANGE_ROWS * FATHOM_PANEL];
+        memcpy(before, o->p + row * FATHOM_PANEL, (end - row) * FATHOM_PANEL * sizeof *before);
+        pass(o, (fathom_range){row, end, range.panel_begin, range.panel_end});
+        if (o->changes) fathom_change_reference(o, before, row);
+    }
+}
+
+static void sgd(const fathom_optimizer_arguments *o, fathom_range range) {
     const fathom_update *update = o->update;
-    if (!update->finite) return;
     float rate = update->learning_rate, momentum = update->momentum, decay = rate * o->decay;
     for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
         float direction = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
@@ -55,10 +66,8 @@ void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range)
     }
 }
 
-void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range) {
-    const fathom_optimizer_arguments *o = &arguments->optimizer;
+static void adam(const fathom_optimizer_arguments *o, fathom_range range) {
     const fathom_update *update = o->update;
-    if (!update->finite) return;
     float rate = update->learning_rate * update->correction1, decay = update->learning_rate * o->decay;
     float beta1_rest = 1 - update->beta1, beta2 = update->beta2, beta2_rest = 1 - beta2;
     for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
@@ -72,10 +81,8 @@ void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range
     }
 }
 
-void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range range) {
-    const fathom_optimizer_arguments *o = &arguments->optimizer;
+static void rmsprop(const fathom_optimizer_arguments *o, fathom_range range) {
     const fathom_update *update = o->update;
-    if (!update->finite) return;
     float rate = update->learning_rate, decay = rate * o->decay, beta2 = update->beta2, beta2_rest = 1 - beta2;
     for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
         float g = clamped(o->g[i] * update->clip_coefficient, update->clip_value);
@@ -89,10 +96,8 @@ void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range ra
 }
 
 // A blend of m and g is never larger than the larger of them: no overflow on the way. A NaN has a NaN for a sign.
-void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range) {
-    const fathom_optimizer_arguments *o = &arguments->optimizer;
+static void lion(const fathom_optimizer_arguments *o, fathom_range range) {
     const fathom_update *update = o->update;
-    if (!update->finite) return;
     float rate = update->learning_rate, decay = rate * o->decay;
     float beta1 = update->beta1, beta1_rest = 1 - beta1, beta2 = update->beta2, beta2_rest = 1 - beta2;
     for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i++) {
@@ -103,6 +108,11 @@ void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range
         o->p[i] = p - (blend > 0 ? rate : blend < 0 ? -rate : blend);
     }
 }
+
+void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range) { measured(sgd, arguments, range); }
+void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range) { measured(adam, arguments, range); }
+void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range range) { measured(rmsprop, arguments, range); }
+void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range) { measured(lion, arguments, range); }
 
 void fathom_moving_average_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_moving_average_arguments *m = &arguments->moving_average;

@@ -35,6 +35,25 @@ static inline float fathom_fma_reference(float a, float b, float c) {
 float fathom_activate_reference(fathom_activation activation, float parameter, float z);
 float fathom_activation_slope_reference(fathom_activation activation, float parameter, float saved);
 
+// A gradient in place, taken back through the activation that made its signal: dx ⊙ φ′(saved), zero in padding lanes, and what the blocks of 16 rows tell of it
+// before that; they begin at rows that 16 divides (reference/instrument.c).
+typedef struct fathom_pull_back {
+    size_t columns;
+    fathom_activation activation;
+    float parameter;
+    const float *saved;
+    size_t saved_stride;
+    float *dx;
+    size_t dx_stride;
+    fathom_signal_block *blocks;
+    size_t blocks_stride;
+} fathom_pull_back;
+
+void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range);
+
+// What the optimizer's pass did to the block of parameters that begins at panel row `row`; `before` holds what they were.
+void fathom_change_reference(const fathom_optimizer_arguments *o, const float *before, size_t row);
+
 fathom_kernel fathom_gemm_forward_reference, fathom_gemm_dgrad_reference, fathom_gemm_wgrad_reference;
 fathom_kernel fathom_transpose_reference, fathom_bias_gradient_reference;
 

@@ -34,7 +34,7 @@ typedef struct plan {
     bool strided;  // panels farther apart than their rows
 } plan;
 
-typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_MASK, ELEMENT_UPDATE } element;
+typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_MASK, ELEMENT_UPDATE, ELEMENT_BLOCK, ELEMENT_WORD } element;
 typedef enum padding { PADDING_ZERO, PADDING_FREE } padding;  // what lanes past the last column hold: zero, or anything finite
 
 // Memory of a case: exactly as long as it must be, the page after (or before) it unreadable, bytes around it watched.
@@ -50,7 +50,7 @@ typedef struct buffer {
     size_t capacity;
 } buffer;
 
-enum { CASE_BUFFERS = 10, CASE_FACTS = 16 };
+enum { CASE_BUFFERS = 12, CASE_FACTS = 16 };
 
 typedef struct kernel_case {
     fathom_call call;
@@ -75,6 +75,8 @@ float *written_vector(kernel_case *c, const char *name, size_t columns, padding 
 // `count` elements as they are, aligned to 64 bytes or, where they are the caller's row-major data, to the element alone. Filled with NaN
 // or a canary; the caller writes what is read.
 void *flat(kernel_case *c, const char *name, element element, size_t count, bool written, bool unaligned);
+// The blocks of a gradient of `rows` rows in `panels` panels, in half of the cases; NULL in the others, and where there are none.
+fathom_signal_block *signal_blocks(kernel_case *c, size_t rows, size_t panels, size_t *stride);
 void fact(kernel_case *c, const char *name, double value);
 
 // buffers.c
@@ -120,6 +122,7 @@ make_function make_add, make_fill, make_dropout, make_dot, make_dot_total;
 make_function make_steps, make_lstm, make_gru;
 make_function make_layernorm_forward, make_layernorm_backward, make_layernorm_gradient;
 make_function make_batchnorm_forward, make_batchnorm_inference, make_batchnorm_backward, make_moving_average;
+make_function make_moments, make_signal_total, make_change_total, make_exponents;
 verify_function verify_forward, verify_dgrad, verify_wgrad, verify_transpose, verify_scatter, verify_lstm, verify_gru;
 
 #endif

@@ -118,4 +118,8 @@ const kernel_check_entry kernel_check_list[FATHOM_OPERATIONS] = {
     [FATHOM_BATCHNORM_INFERENCE] = {plan_matrix,  make_batchnorm_inference, NULL,       QUICK,          FULL,          128, 0, 512},
     [FATHOM_BATCHNORM_BACKWARD]  = {plan_matrix,  make_batchnorm_backward, NULL,        QUICK,          FULL,          128, 0, 512},
     [FATHOM_MOVING_AVERAGE]      = {plan_matrix,  make_moving_average, NULL,            QUICK,          FULL,          512, 0, 512},
+    [FATHOM_MOMENTS]             = {plan_matrix,  make_moments,        NULL,            QUICK,          FULL,          128, 0, 512},
+    [FATHOM_SIGNAL_TOTAL]        = {plan_matrix,  make_signal_total,   NULL,            QUICK,          FULL,          8, 0, 512},
+    [FATHOM_CHANGE_TOTAL]        = {plan_matrix,  make_change_total,   NULL,            QUICK,          FULL,          256, 0, 1},
+    [FATHOM_EXPONENTS]           = {plan_matrix,  make_exponents,      NULL,            QUICK,          FULL,          128, 0, 512},
 };

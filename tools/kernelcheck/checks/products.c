@@ -41,6 +41,7 @@ void make_dgrad(kernel_case *c, fathom_operation operation) {
     a->wt = read_matrix(c, "wt", p->outputs, p->inputs, PADDING_ZERO, &a->wt_stride);
     if (p->activation != FATHOM_IDENTITY) a->saved = read_matrix(c, "saved", p->rows, p->inputs, PADDING_FREE, &a->saved_stride);
     a->dx = written_matrix(c, "dx", p->rows, p->inputs, PADDING_ZERO, a->accumulate, &a->dx_stride);
+    a->blocks = signal_blocks(c, p->rows, (p->inputs + 15) / 16, &a->blocks_stride);
     fact(c, "parameter", a->parameter);
     fact(c, "accumulate", a->accumulate);
 }
@@ -119,7 +120,7 @@ static void activate(fathom_activation activation, float parameter, const float 
 }
 
 static void pull_back(fathom_activation activation, float parameter, const float *saved, float gradient[16]) {
-    fathom_arguments a = {.activation_backward = {1, 16, activation, parameter, saved, 16, gradient, 16, gradient, 16}};
+    fathom_arguments a = {.activation_backward = {1, 16, activation, parameter, saved, 16, gradient, 16, gradient, 16, NULL, 0}};
     fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_BACKWARD](&a, (fathom_range){0, 1, 0, 1});
 }
 

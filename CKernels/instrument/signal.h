@@ -1,0 +1,52 @@
+// What the backward pass tells of a signal on its way through an activation, gathered from registers: see fathom_signal_block. Operation for operation
+// reference/instrument.c. Needs elementwise/functions.h.
+
+// The lanes of 16 rows of one panel.
+typedef struct signal_lanes {
+    vd gradient[VECTORS];
+    vf slope[VECTORS];
+    vi saturated[VECTORS], subnormal[VECTORS], alive[VECTORS];  // minus the counts; a mask
+} signal_lanes;
+
+INLINE vd signal_square(vd sum, vf x) {
+    vd wide = vf_to_double(x);
+#ifdef EMULATE_FMA
+    return sum + wide * wide;  // the square of a float is exact in float64
+#else
+    return __builtin_elementwise_fma(wide, wide, sum);
+#endif
+}
+
+INLINE void signal_add_gradient(signal_lanes *s, int q, vf gradient) {
+    vi size = vf_bits(vf_abs(gradient));
+    s->gradient[q] = signal_square(s->gradient[q], gradient);
+    s->subnormal[q] += (size < 0x00800000) - (size == 0);
+}
+
+INLINE void signal_add_slope(signal_lanes *s, int q, vf slope, float threshold) {
+    s->slope[q] = vf_fma(slope, slope, s->slope[q]);
+    s->saturated[q] += vf_abs(slope) < threshold;
+    s->alive[q] |= slope != 0;
+}
+
+// `live` columns of the panel count.
+INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live) {
+    fathom_signal_block block = {0};
+    vi saturated = vi_set(0), subnormal = vi_set(0);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = vi_below(q * LANES, live);
+        s->slope[q] = vf_where(mask, s->slope[q]);
+        s->gradient[q] = vd_select(__builtin_convertvector(mask, vl), s->gradient[q], vd_set(0));
+        saturated += mask & s->saturated[q];
+        subnormal += mask & s->subnormal[q];
+        vi alive = mask & s->alive[q];
+        UNROLL for (int i = 0; i < LANES; i++) block.alive |= (uint64_t)(alive[i] & 1) << (q * LANES + i);
+    }
+    UNROLL for (int i = 0; i < LANES; i++) {
+        block.saturated -= (uint32_t)saturated[i];
+        block.subnormal -= (uint32_t)subnormal[i];
+    }
+    block.gradient_squares = vd_tree16(s->gradient);
+    block.slope_squares = vf_tree16(s->slope);
+    return block;
+}

@@ -1,0 +1,72 @@
+// What instruments gather: moments of signals, exponents, and the totals.
+#include "harness.h"
+
+void make_moments(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_moments_arguments *a = &c->call.arguments.moments;
+    a->rows = p->rows;
+    a->columns = p->outputs;
+    a->y = read_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, &a->y_stride);
+    a->sums = flat(c, "sums", ELEMENT_DOUBLE, (p->outputs + 15) / 16 * 2, true, false);
+}
+
+static double draw_double(kernel_case *c) { return (double)draw_float(&c->random, c->plan.values) * 0x1.123456789abcdp0; }
+
+static const double *doubles(kernel_case *c, const char *name, size_t count) {
+    double *values = flat(c, name, ELEMENT_DOUBLE, count, false, false);
+    for (size_t i = 0; i < count; i++) values[i] = draw_double(c);
+    return values;
+}
+
+void make_signal_total(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_signal_total_arguments *a = &c->call.arguments.signal_total;
+    a->columns = p->outputs;
+    a->panels = (p->outputs + 15) / 16;
+    a->row_blocks = p->rows;
+    a->accumulate = p->options & 1;
+    a->moments = doubles(c, "moments", 2 * a->panels);
+    if (!(p->options & 2)) {
+        fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, a->panels * a->row_blocks, false, false);
+        for (size_t i = 0; i < a->panels * a->row_blocks; i++) {
+            size_t live = p->outputs - 16 * (i / a->row_blocks);
+            uint64_t mask = live < 16 ? (1u << live) - 1 : 0xffff;
+            blocks[i] = (fathom_signal_block){draw_double(c), draw_double(c), (uint32_t)draw_below(&c->random, 257), (uint32_t)draw_below(&c->random, 257),
+                                              draw(&c->random) & draw(&c->random) & draw(&c->random) & mask};
+        }
+        a->blocks = blocks;
+    }
+    a->alive = flat(c, "alive", ELEMENT_WORD, a->panels, true, false);
+    for (size_t i = 0; i < a->panels && a->accumulate; i++) a->alive[i] = 0;
+    // As the words that it is: four of them numbers, three counts.
+    double *total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
+    a->total = (fathom_signal_statistics *)total;
+    if (a->accumulate) *a->total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 0};
+    fact(c, "accumulate", a->accumulate);
+    fact(c, "blocks", a->blocks != NULL);
+}
+
+void make_change_total(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_change_total_arguments *a = &c->call.arguments.change_total;
+    fathom_update *update = flat(c, "update", ELEMENT_UPDATE, 1, false, false);
+    *update = (fathom_update){.finite = p->options % 8 != 1};
+    a->update = update;
+    a->blocks = p->rows;
+    a->changes = doubles(c, "changes", 2 * a->blocks);
+    a->total = flat(c, "total", ELEMENT_DOUBLE, 2, true, false);
+    fact(c, "finite", update->finite);
+}
+
+void make_exponents(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    const plan *p = &c->plan;
+    fathom_exponents_arguments *a = &c->call.arguments.exponents;
+    a->rows = p->rows;
+    a->columns = p->outputs;
+    a->m = read_matrix(c, "m", p->rows, p->outputs, PADDING_FREE, &a->m_stride);
+    a->counts = flat(c, "counts", ELEMENT_INT32, (p->outputs + 15) / 16 * FATHOM_EXPONENT_BINS, true, false);
+}
