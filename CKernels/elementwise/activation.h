@@ -46,7 +46,7 @@ INLINE void activate_backward_blocks(
             signal_add_slope(&lanes, q, slope, threshold);
             vf_store(dz + at, gradient * slope);
         }
-        *blocks++ = signal_block(&lanes, live);
+        *blocks++ = signal_block(&lanes, live, dz + begin, (end - begin) / FATHOM_PANEL);
     }
 }
 

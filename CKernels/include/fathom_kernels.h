@@ -100,13 +100,14 @@ typedef enum fathom_operation {
 } fathom_operation;
 
 // What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², in float64 a chain down each lane; Σ φ′², in float32 a
-// chain down each lane; the lanes of both in the fixed tree. Padding lanes count nothing. Of identity, the last four are 0.
+// chain down each lane; the lanes of both in the fixed tree. Padding lanes count nothing. Of identity, slope_squares, saturated and alive are 0.
 typedef struct fathom_signal_block {
     double gradient_squares;
     double slope_squares;
     uint32_t saturated;  // entries with |φ′| below a twentieth of its maximum
     uint32_t subnormal;  // entries of ∂L/∂h that are, zero not among them
-    uint64_t alive;      // bit c: φ′ is not 0 in some row of column c
+    uint32_t alive;      // bit c: φ′ is not 0 in some row of column c
+    uint32_t nonfinite;  // entries of ∂L/∂h ⊙ φ′ that are infinite or NaN; counted where gradient_squares is, else 0
 } fathom_signal_block;
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
@@ -646,29 +647,30 @@ typedef struct fathom_moving_average_arguments {
     const fathom_update *update;
 } fathom_moving_average_arguments;
 
-// sums[p] = {Σ y, Σ y²} over panel p in float64: a chain down each lane over all rows, the lanes in the fixed tree. Padding lanes count nothing.
+// sums[p] = {Σ y, Σ y², how many are infinite or NaN} over panel p in float64: a chain down each lane over all rows, the lanes in the fixed tree. Padding lanes
+// count nothing.
 typedef struct fathom_moments_arguments {
     size_t rows, columns;
     const float *y;
     size_t y_stride;
-    double *sums;  // [panels][2]
+    double *sums;  // [panels][3]
 } fathom_moments_arguments;
 
 // What instruments tell of one signal, over all its blocks and panels.
 typedef struct fathom_signal_statistics {
     double sum, squares;  // of h
     double gradient_squares, slope_squares;
-    uint64_t saturated, subnormal, dead;  // dead: columns with φ′ = 0 in every row
+    uint64_t saturated, subnormal, nonfinite, dead;  // nonfinite: of h and of its gradient; dead: columns with φ′ = 0 in every row
 } fathom_signal_statistics;
 
 // *total = the sums of the moments' panels and of the blocks, in order; added to the stored ones where `accumulate`. A column is dead where it is in all that
 // was added.
 typedef struct fathom_signal_total_arguments {
     size_t panels, columns, row_blocks;
-    const double *moments;              // [panels][2]
+    const double *moments;              // [panels][3]
     const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
     bool accumulate;
-    uint64_t *alive;                    // [panels], what is added to
+    uint32_t *alive;                    // [panels], what is added to
     fathom_signal_statistics *total;
 } fathom_signal_total_arguments;
 

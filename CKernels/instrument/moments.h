@@ -19,7 +19,9 @@ static void KERNEL(moments)(const fathom_arguments *arguments, fathom_range rang
             sum[q] = vd_select(live, sum[q], vd_set(0));
             squares[q] = vd_select(live, squares[q], vd_set(0));
         }
-        m->sums[2 * p] = vd_tree16(sum);
-        m->sums[2 * p + 1] = vd_tree16(squares);
+        double total = vd_tree16(squares), *sums = m->sums + 3 * p;
+        sums[0] = vd_tree16(sum);
+        sums[1] = total;
+        sums[2] = total < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, m->rows, m->columns - p * FATHOM_PANEL);
     }
 }

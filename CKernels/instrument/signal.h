@@ -29,8 +29,16 @@ INLINE void signal_add_slope(signal_lanes *s, int q, vf slope, float threshold) 
     s->alive[q] |= slope != 0;
 }
 
-// `live` columns of the panel count.
-INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live) {
+// Of `rows` rows of one panel, where a sum has told that there are some.
+static uint32_t KERNEL(count_nonfinite)(const float *m, size_t rows, size_t live) {
+    uint32_t count = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < live && c < FATHOM_PANEL; c++) count += !(__builtin_fabsf(m[r * FATHOM_PANEL + c]) < __builtin_inff());
+    return count;
+}
+
+// `live` columns of the panel count, of `rows` rows whose gradient ⊙ φ′ lies at dz.
+INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live, const float *dz, size_t rows) {
     fathom_signal_block block = {0};
     vi saturated = vi_set(0), subnormal = vi_set(0);
     UNROLL for (int q = 0; q < VECTORS; q++) {
@@ -40,7 +48,7 @@ INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live) {
         saturated += mask & s->saturated[q];
         subnormal += mask & s->subnormal[q];
         vi alive = mask & s->alive[q];
-        UNROLL for (int i = 0; i < LANES; i++) block.alive |= (uint64_t)(alive[i] & 1) << (q * LANES + i);
+        UNROLL for (int i = 0; i < LANES; i++) block.alive |= (uint32_t)(alive[i] & 1) << (q * LANES + i);
     }
     UNROLL for (int i = 0; i < LANES; i++) {
         block.saturated -= (uint32_t)saturated[i];
@@ -48,5 +56,6 @@ INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live) {
     }
     block.gradient_squares = vd_tree16(s->gradient);
     block.slope_squares = vf_tree16(s->slope);
+    if (!(block.gradient_squares < __builtin_inf())) block.nonfinite = KERNEL(count_nonfinite)(dz, rows, live);
     return block;
 }

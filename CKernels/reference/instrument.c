@@ -23,7 +23,7 @@ static void add_gradient(signal_lanes *s, size_t lane, float gradient) {
 static void add_slope(signal_lanes *s, size_t lane, float slope, float threshold) {
     s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
     s->block.saturated += fabsf(slope) < threshold;
-    s->block.alive |= (uint64_t)(slope != 0) << lane;
+    s->block.alive |= (uint32_t)(slope != 0) << lane;
 }
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
@@ -45,6 +45,9 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
     if (!p->blocks) return;
     s.block.gradient_squares = fathom_tree16_reference(s.gradient);
     s.block.slope_squares = fathom_float_tree16_reference(s.slope);
+    for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
+        for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
+            s.block.nonfinite += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
     p->blocks[panel * p->blocks_stride + row / FATHOM_PANEL] = s.block;
 }
 
@@ -71,15 +74,17 @@ void fathom_change_reference(const fathom_optimizer_arguments *o, const float *b
 void fathom_moments_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_moments_arguments *m = &arguments->moments;
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
-        double sum[FATHOM_PANEL] = {0}, squares[FATHOM_PANEL] = {0};
+        double sum[FATHOM_PANEL] = {0}, squares[FATHOM_PANEL] = {0}, nonfinite = 0;
         for (size_t r = 0; r < m->rows; r++)
             for (size_t c = FATHOM_PANEL * p; c < m->columns && c < FATHOM_PANEL * (p + 1); c++) {
                 double y = *fathom_at(m->y, m->y_stride, r, c);
                 sum[c % FATHOM_PANEL] += y;
                 squares[c % FATHOM_PANEL] += y * y;
+                nonfinite += !isfinite(y);
             }
-        m->sums[2 * p] = fathom_tree16_reference(sum);
-        m->sums[2 * p + 1] = fathom_tree16_reference(squares);
+        m->sums[3 * p] = fathom_tree16_reference(sum);
+        m->sums[3 * p + 1] = fathom_tree16_reference(squares);
+        m->sums[3 * p + 2] = nonfinite;
     }
 }
 
@@ -88,20 +93,22 @@ void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_ran
     const fathom_signal_total_arguments *s = &arguments->signal_total;
     fathom_signal_statistics total = {0};
     for (size_t p = 0; p < s->panels; p++) {
-        uint64_t alive = s->accumulate ? s->alive[p] : 0;
-        total.sum += s->moments[2 * p];
-        total.squares += s->moments[2 * p + 1];
+        uint32_t alive = s->accumulate ? s->alive[p] : 0;
+        total.sum += s->moments[3 * p];
+        total.squares += s->moments[3 * p + 1];
+        total.nonfinite += (uint64_t)s->moments[3 * p + 2];
         for (size_t b = 0; s->blocks && b < s->row_blocks; b++) {
             const fathom_signal_block *block = &s->blocks[p * s->row_blocks + b];
             total.gradient_squares += block->gradient_squares;
             total.slope_squares += block->slope_squares;
             total.saturated += block->saturated;
             total.subnormal += block->subnormal;
+            total.nonfinite += block->nonfinite;
             alive |= block->alive;
         }
         size_t left = s->columns - FATHOM_PANEL * p, live = left < FATHOM_PANEL ? left : FATHOM_PANEL;
         s->alive[p] = alive;
-        if (s->blocks) total.dead += live - (size_t)__builtin_popcountll(alive);
+        if (s->blocks) total.dead += live - (size_t)__builtin_popcount(alive);
     }
     if (s->accumulate) {
         total.sum += s->total->sum;
@@ -110,6 +117,7 @@ void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_ran
         total.slope_squares += s->total->slope_squares;
         total.saturated += s->total->saturated;
         total.subnormal += s->total->subnormal;
+        total.nonfinite += s->total->nonfinite;
     }
     *s->total = total;
 }

@@ -54,7 +54,7 @@ float draw_float(generator *g, values v) {
 }
 
 size_t element_size(element e) {
-    static const size_t sizes[] = {4, 8, 4, 1, sizeof(uint16_t), sizeof(fathom_update), sizeof(fathom_signal_block), sizeof(uint64_t)};
+    static const size_t sizes[] = {4, 8, 4, 1, sizeof(uint16_t), sizeof(fathom_update), sizeof(fathom_signal_block)};
     return sizes[e];
 }
 
@@ -157,7 +157,7 @@ void *flat(kernel_case *c, const char *name, element e, size_t count, bool writt
 
 fathom_signal_block *signal_blocks(kernel_case *c, size_t rows, size_t panels, size_t *stride) {
     *stride = (rows + 15) / 16;
-    if (!draw_one_in(&c->random, 2)) return NULL;
+    if (!(c->plan.options >> 21 & 1)) return NULL;
     fact(c, "blocks", 1);
     return flat(c, "blocks", ELEMENT_BLOCK, *stride * panels, true, false);
 }
@@ -207,7 +207,7 @@ static bool same_update(const fathom_update *a, const fathom_update *b) {
 
 static bool same_block(const fathom_signal_block *a, const fathom_signal_block *b) {
     return same_double(a->gradient_squares, b->gradient_squares) && same_double(a->slope_squares, b->slope_squares) && a->saturated == b->saturated
-        && a->subnormal == b->subnormal && a->alive == b->alive;
+        && a->subnormal == b->subnormal && a->alive == b->alive && a->nonfinite == b->nonfinite;
 }
 
 static bool same(const buffer *b, const uint8_t *x, const uint8_t *y, size_t i) {
@@ -291,10 +291,9 @@ int element_describe(char *text, size_t size, const buffer *b, const uint8_t *by
     case ELEMENT_MASK: return snprintf(text, size, "%#x", ((const uint16_t *)bytes)[i]);
     case ELEMENT_BLOCK: {
         const fathom_signal_block *s = (const fathom_signal_block *)bytes + i;
-        return snprintf(text, size, "{gradient_squares %a, slope_squares %a, saturated %u, subnormal %u, alive %#llx}", s->gradient_squares,
-                        s->slope_squares, s->saturated, s->subnormal, (unsigned long long)s->alive);
+        return snprintf(text, size, "{gradient_squares %a, slope_squares %a, saturated %u, subnormal %u, alive %#x, nonfinite %u}",
+                        s->gradient_squares, s->slope_squares, s->saturated, s->subnormal, s->alive, s->nonfinite);
     }
-    case ELEMENT_WORD: return snprintf(text, size, "%llu", (unsigned long long)((const uint64_t *)bytes)[i]);
     case ELEMENT_UPDATE: {
         const fathom_update *u = (const fathom_update *)bytes + i;
         return snprintf(text, size, "{gradient_norm %a, clipped_gradient_norm %a, clip_coefficient %a, finite %d}", u->gradient_norm,

@@ -34,7 +34,7 @@ typedef struct plan {
     bool strided;  // panels farther apart than their rows
 } plan;
 
-typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_MASK, ELEMENT_UPDATE, ELEMENT_BLOCK, ELEMENT_WORD } element;
+typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_MASK, ELEMENT_UPDATE, ELEMENT_BLOCK } element;
 typedef enum padding { PADDING_ZERO, PADDING_FREE } padding;  // what lanes past the last column hold: zero, or anything finite
 
 // Memory of a case: exactly as long as it must be, the page after (or before) it unreadable, bytes around it watched.

@@ -8,7 +8,7 @@ void make_moments(kernel_case *c, fathom_operation operation) {
     a->rows = p->rows;
     a->columns = p->outputs;
     a->y = read_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, &a->y_stride);
-    a->sums = flat(c, "sums", ELEMENT_DOUBLE, (p->outputs + 15) / 16 * 2, true, false);
+    a->sums = flat(c, "sums", ELEMENT_DOUBLE, (p->outputs + 15) / 16 * 3, true, false);
 }
 
 static double draw_double(kernel_case *c) { return (double)draw_float(&c->random, c->plan.values) * 0x1.123456789abcdp0; }
@@ -27,23 +27,25 @@ void make_signal_total(kernel_case *c, fathom_operation operation) {
     a->panels = (p->outputs + 15) / 16;
     a->row_blocks = p->rows;
     a->accumulate = p->options & 1;
-    a->moments = doubles(c, "moments", 2 * a->panels);
+    double *moments = flat(c, "moments", ELEMENT_DOUBLE, 3 * a->panels, false, false);
+    for (size_t i = 0; i < 3 * a->panels; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
+    a->moments = moments;
     if (!(p->options & 2)) {
         fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, a->panels * a->row_blocks, false, false);
         for (size_t i = 0; i < a->panels * a->row_blocks; i++) {
             size_t live = p->outputs - 16 * (i / a->row_blocks);
-            uint64_t mask = live < 16 ? (1u << live) - 1 : 0xffff;
+            uint32_t mask = live < 16 ? (1u << live) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
             blocks[i] = (fathom_signal_block){draw_double(c), draw_double(c), (uint32_t)draw_below(&c->random, 257), (uint32_t)draw_below(&c->random, 257),
-                                              draw(&c->random) & draw(&c->random) & draw(&c->random) & mask};
+                                              alive & mask, (uint32_t)draw_below(&c->random, 3)};
         }
         a->blocks = blocks;
     }
-    a->alive = flat(c, "alive", ELEMENT_WORD, a->panels, true, false);
+    a->alive = flat(c, "alive", ELEMENT_INT32, a->panels, true, false);
     for (size_t i = 0; i < a->panels && a->accumulate; i++) a->alive[i] = 0;
-    // As the words that it is: four of them numbers, three counts.
+    // As the words that it is: four of them numbers, four counts.
     double *total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
     a->total = (fathom_signal_statistics *)total;
-    if (a->accumulate) *a->total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 0};
+    if (a->accumulate) *a->total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};
     fact(c, "accumulate", a->accumulate);
     fact(c, "blocks", a->blocks != NULL);
 }

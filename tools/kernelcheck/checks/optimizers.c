@@ -49,7 +49,7 @@ void make_optimizer(kernel_case *c, fathom_operation operation) {
     bool averages = operation == FATHOM_ADAM || operation == FATHOM_LION;
     if (averages || u->momentum != 0) a->m = read_flat(c, "m", a->count, true, false);
     if (operation == FATHOM_ADAM || operation == FATHOM_RMSPROP) a->v = read_flat(c, "v", a->count, true, true);
-    if (draw_one_in(&c->random, 2)) {
+    if (p->options >> 21 & 1) {
         // Of a step that is not finite nothing is written.
         a->changes = flat(c, "changes", ELEMENT_DOUBLE, (a->count + 1023) / 1024 * 2, true, false);
         fact(c, "changes", 1);
