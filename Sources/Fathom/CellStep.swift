@@ -38,7 +38,7 @@ package final class CellStep {
             let x = plan.take(rows: rows, columns: columns)
             func state() -> [Panels] { (0..<layer.stateParts).map { _ in plan.take(rows: rows, columns: layer.width) } }
             let before = state(), after = state(), errors = state(), product = plan.take(rows: rows, columns: layer.width)
-            var cell = CellPlan(unrolled: Unrolled(layer, Signal(x, steps: 1), tensors), plan: plan)
+            var cell = CellPlan(unrolled: Unrolled(layer, Signal(x, steps: 1), tensors, ordinal: 0), plan: plan)
             let buffers = Buffers(x: x, before: before, after: after, errors: errors, products: [product] + errors.dropFirst())
             cell.append(layer.cell, before: before, after: after, errors: errors, product: product)
             return (cell, buffers)

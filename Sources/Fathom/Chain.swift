@@ -7,6 +7,8 @@ extension Network {
         let ordinal: Int
         let activation: Activation
         let learns: Bool
+        /// Whether it has parameters of its own: then instruments watch its output.
+        let isWatched: Bool
     }
 
     private func stages(from first: Int, _ layout: ParameterLayout) -> [Stage] {
@@ -17,7 +19,8 @@ extension Network {
             let fused = planned.fusesActivation ? activation(after: position) : nil
             let size = 1 + (layer.inside?.size ?? 0)
             let learns = (ordinal..<ordinal + size).contains { !layout.tensors(ofLayer: $0).isEmpty }
-            stages.append(Stage(layer: planned, ordinal: ordinal, activation: fused ?? .identity, learns: learns))
+            let isWatched = layout.tensors(ofLayer: ordinal).contains { $0.role != .state }
+            stages.append(Stage(layer: planned, ordinal: ordinal, activation: fused ?? .identity, learns: learns, isWatched: isWatched))
             position += fused == nil ? 1 : 2
             ordinal += size + (fused == nil ? 0 : 1)
         }
@@ -36,10 +39,11 @@ extension Network {
         passes.reserveCapacity(stages.count)
         for stage in stages {
             // What is made again is a part of going back.
-            let pass = plan.pass(plan.isRecomputing ? .backward(stage.ordinal) : .forward(stage.ordinal)) {
+            var pass = plan.pass(plan.isRecomputing ? .backward(stage.ordinal) : .forward(stage.ordinal)) {
                 stage.layer.forward(
                     signal, tensors: $0.layout.tensors(ofLayer: stage.ordinal), ordinal: stage.ordinal, activation: stage.activation, plan: &$0)
             }
+            if stage.isWatched { pass.output = plan.watch(pass.output, of: stage.ordinal, gathering: stage.layer.gathering) }
             // Without a backward pass to come, nobody reads a signal after the layer behind it.
             if !plan.training, pass.output.values.storage != signal.values.storage { plan.release(signal.values) }
             if plan.training { passes.append((pass, stage.ordinal, stage.learns)) }

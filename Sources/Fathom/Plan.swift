@@ -62,6 +62,8 @@ struct Plan {
         var batchRows: Int?
         /// Where the losses of the batch's rows lie, the plan's from its first on; nil: a place of its own.
         var rowLoss: UnsafeMutablePointer<Double>?
+        /// Where what is told of the layers goes; nil: nobody asks.
+        var instruments: LayerInstruments?
     }
 }
 
@@ -103,7 +105,7 @@ extension Plan.Blueprint {
     ) -> Plan {
         let training = purpose == .training, settings = PlanSettings(
             rows: rows, training: training, accumulates: (step?.batchRows ?? rows) != rows, recomputes: training && recompute == .sqrt, seed: seed,
-            timeNorm: timeNorm, batch: step?.batch, update: step?.update, squares: step?.squares)
+            timeNorm: timeNorm, batch: step?.batch, update: step?.update, squares: step?.squares, instruments: step?.instruments)
         var plan = PlanBuilder(settings, layout, parameters: parameters, gradients: gradients, memory: memory)
 
         let steps = network.inputSteps

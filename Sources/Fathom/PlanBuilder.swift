@@ -7,12 +7,15 @@ struct Signal {
     let activation: Activation
     /// What the derivative of that activation is computed from: `values`, or the activation's input.
     let saved: Panels
+    /// Where the call that goes back through the activation leaves what it tells of the signal; nil: nobody asks.
+    let blocks: SignalBlocks?
 
-    init(_ values: Panels, steps: Int?, activation: Activation = .identity, saved: Panels? = nil) {
+    init(_ values: Panels, steps: Int?, activation: Activation = .identity, saved: Panels? = nil, blocks: SignalBlocks? = nil) {
         self.values = values
         self.steps = steps
         self.activation = activation
         self.saved = saved ?? values
+        self.blocks = blocks
     }
 
     /// The same values as something whose derivative nobody has to go through any more.
@@ -21,7 +24,7 @@ struct Signal {
 
 /// A layer's output, and its way back.
 struct Pass {
-    let output: Signal
+    var output: Signal
     /// Appends the calls of the backward pass. It is given the gradient at the output before the fused activation, as its owner, and whether the gradient at the
     /// input is wanted; it returns that, before the activation fused into the input, or nil.
     let backward: (_ dz: Panels, _ needsInput: Bool, _ plan: inout PlanBuilder) -> Panels?
@@ -35,13 +38,25 @@ protocol PlannedLayer: Sendable {
     func flops(_ input: Shape) -> Int
     /// Whether an activation that follows is applied by this layer's own calls.
     var fusesActivation: Bool { get }
+    /// Who gathers what the backward pass tells of the output.
+    var gathering: SignalGathering { get }
     /// Fills its tensors before training.
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws
     /// Appends the calls that take `input` to the layer's output, `activation` applied to it.
     func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass
 }
 
+enum SignalGathering {
+    /// The call that goes back through the output's activation, whoever appends it.
+    case byFollower
+    /// The layer itself, of all its rows at once.
+    case byLayer
+    /// The layer itself, step by step.
+    case byStep
+}
+
 extension PlannedLayer {
+    var gathering: SignalGathering { .byFollower }
     func parameters(_ input: Shape) throws -> [ParameterTensor.Request] { [] }
     var fusesActivation: Bool { false }
     func initialize(_ tensors: ArraySlice<ParameterTensor>, drawing: Drawing) throws {}
@@ -73,6 +88,8 @@ struct PlanBuilder {
     var isRecomputing = false
     /// What the next calls are for: their tag.
     private var purpose = CallPurpose.step
+    /// Where the backward pass leaves what it tells of the outputs of layers, by their ordinals.
+    var watched: [Int: SignalBlocks] = [:]
 
     /// - Parameter memory: nil to measure only.
     init(
@@ -119,9 +136,12 @@ struct PlanBuilder {
 
     /// Takes a gradient back through the activation fused into `signal`.
     mutating func backward(throughActivationOf signal: Signal, _ gradient: Panels) -> Panels {
-        guard signal.activation != .identity else { return gradient }
+        guard signal.activation != .identity else {
+            if let blocks = signal.blocks { append(.signalGradient(gradient, blocks: blocks)) }
+            return gradient
+        }
         let dz = destination(for: gradient)
-        append(.activationBackward(signal.activation, saved: signal.saved, dy: gradient, dz: dz))
+        append(.activationBackward(signal.activation, saved: signal.saved, dy: gradient, dz: dz, blocks: signal.blocks))
         return dz
     }
 
@@ -142,7 +162,8 @@ struct PlanBuilder {
         } else {
             append(transpose)
         }
-        append(.dgrad(dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx))
+        append(.dgrad(
+            dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx, blocks: input.blocks))
     }
 
     private mutating func nextTransposed(rows: Int, columns: Int) -> Panels {
@@ -174,6 +195,8 @@ struct PlanSettings {
     let update: UnsafePointer<Update>?
     /// Where the sums of squares of the blocks of the weights' gradients go; nil: nowhere.
     let squares: UnsafeMutablePointer<Double>?
+    /// Where what is told of the layers goes; nil: nobody asks.
+    var instruments: LayerInstruments?
 }
 
 extension PlanBuilder {

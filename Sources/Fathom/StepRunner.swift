@@ -9,6 +9,7 @@ final class StepRunner {
     private let parameters: Memory
     private let gradients: Memory
     private let state: StepState
+    private let instruments: LayerInstruments?
     /// What follows the backward pass.
     private let tail: [Call]
     /// What the draws of a step are keyed by.
@@ -33,8 +34,9 @@ final class StepRunner {
     }
 
     /// - Parameter tail: the calls of `state`, and what follows them.
-    init(_ blueprint: Plan.Blueprint, passes: Int, parameters: Memory, gradients: Memory, state: StepState, tail: [Call]) throws {
+    init(_ blueprint: Plan.Blueprint, passes: Int, parameters: Memory, gradients: Memory, state: StepState, instruments: LayerInstruments?, tail: [Call]) throws {
         (self.blueprint, self.passes, self.parameters, self.gradients, self.state, self.tail) = (blueprint, passes, parameters, gradients, state, tail)
+        self.instruments = instruments
         key = try Memory(byteCount: MemoryLayout<Batch>.stride)
         guard passes > 1 else { return }
         losses = try Memory(byteCount: 0)
@@ -82,6 +84,7 @@ final class StepRunner {
 
     private func begin(threads: Int) {
         Fathom.run(clearing, threads: threads, times)
+        instruments?.clear()
         // Whether the step is finite is known at its end only: what layers remember of a pass is taken back then.
         state.update.pointee.finite = true
         remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: stateBytes)
@@ -116,7 +119,7 @@ final class StepRunner {
         if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }
         let step = Plan.Step(
             loss: state.loss, batch: UnsafePointer(key.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update),
-            squares: state.clipping.squares, batchRows: rows == batchRows ? nil : batchRows)
+            squares: state.clipping.squares, batchRows: rows == batchRows ? nil : batchRows, instruments: instruments)
         var plan = try Plan(
             blueprint, rows: rows, parameters: parameters.floats(at: 0), gradients: gradients.floats(at: 0), step: step,
             sharing: plans.compactMap(\.plan.memory).max { $0.byteCount < $1.byteCount })

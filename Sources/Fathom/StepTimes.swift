@@ -39,13 +39,15 @@ public struct StepTimes: Sendable {
     public let clipping: Work
     /// With the moving average of the weights, and the clearing of gradients between passes.
     public let optimizer: Work
+    /// Calls of their own; what the other calls gather on their way is in those.
+    public let instruments: Work
 
     /// What is in no call. The start of the team of threads is in the first call, its end in the last.
     public var other: Double { seconds - total.seconds }
 
     /// Of all calls.
     public var total: Work {
-        layers.reduce(into: [gather, loss, clipping, optimizer].reduce(into: Work(), +=)) { sum, layer in
+        layers.reduce(into: [gather, loss, clipping, optimizer, instruments].reduce(into: Work(), +=)) { sum, layer in
             sum += layer.forward
             sum += layer.backward
         }

@@ -24,6 +24,7 @@ public final class Trainer {
     public let clipping: Clipping
     public let passes: Int
     public let ema: Double?
+    public let instruments: Instruments
     /// Of the next step; a schedule sets it before each.
     public var learningRate: Double
     /// At most this many threads work on a step.
@@ -46,6 +47,9 @@ public final class Trainer {
     let moments: [Memory]
     let state: StepState
     let runner: StepRunner
+    let layerInstruments: LayerInstruments?
+    /// Rows of the last step's batch.
+    private(set) var lastRows = 0
     private var threadChoice: ThreadChoice
     /// Rows of the largest batch so far: the steps that are compared with each other.
     private var largestBatch = 0
@@ -58,11 +62,13 @@ public final class Trainer {
     /// - Throws: `FathomError.invalid` where widths disagree or an initializer does not fit, `FathomError.tooLarge` where training does not fit in memory.
     public convenience init(
         _ network: Network, inputs: Int, outputs: Int? = nil, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, initializer: Initializer? = nil,
-        recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil, seed: UInt64 = 0, samples: Samples? = nil, threads: Int? = nil
+        recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil, instruments: Instruments = .summary, seed: UInt64 = 0, samples: Samples? = nil,
+        threads: Int? = nil
     ) throws {
         let model = try Model(network, inputs: inputs, outputs: outputs, initializer: initializer, seed: seed, samples: samples)
         try self.init(
-            model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, passes: passes, ema: ema, seed: seed, threads: threads)
+            model, loss: loss, optimizer: optimizer, clipping: clipping, recompute: recompute, passes: passes, ema: ema, instruments: instruments, seed: seed,
+            threads: threads)
     }
 
     /// A trainer that goes on from a model's parameters, with a fresh optimizer.
@@ -73,10 +79,11 @@ public final class Trainer {
     ///     bits as the batch in one where no layer is a batchnorm, a residual with a learned scale, or follows a `sequence`.
     ///   - ema: the decay d of `averagedModel`, the exponential moving average of the parameters: after each step
     ///     average ← d·average + (1 − d)·parameters.
+    ///   - instruments: what is gathered of the layers in every step, see `layers`. Parameters, losses and gradients are the same bits whatever it is.
     ///   - seed: of what is drawn in training: dropout.
     public init(
         _ model: Model, loss: Loss, optimizer: Optimizer, clipping: Clipping = .none, recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil,
-        seed: UInt64 = 0, threads: Int? = nil
+        instruments: Instruments = .summary, seed: UInt64 = 0, threads: Int? = nil
     ) throws {
         try loss.validate()
         try optimizer.validate()
@@ -90,6 +97,7 @@ public final class Trainer {
         self.clipping = clipping
         self.passes = passes
         self.ema = ema
+        self.instruments = instruments
         self.threads = threads ?? Kernels.threadsAvailable
         threadChoice = ThreadChoice(most: self.threads)
         learningRate = optimizer.learningRate
@@ -106,11 +114,16 @@ public final class Trainer {
         blueprint.recompute = recompute
         blueprint.timeNorm = clipping.timeNorm
         let values = live.storage.floats(at: 0)
-        var tail = state.calls(model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) })
+        layerInstruments = instruments == .none ? nil : try LayerInstruments(model.network, model.layout, isFull: instruments == .full)
+        var tail = state.calls(
+            model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) },
+            instruments: layerInstruments)
         if let averaged, let ema {
             tail.append(.movingAverage(count: model.layout.count, average: averaged.storage.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
         }
-        runner = try StepRunner(blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, tail: tail)
+        tail += layerInstruments?.changeTotals(state.update) ?? []
+        runner = try StepRunner(
+            blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, instruments: layerInstruments, tail: tail)
     }
 
     /// As the model has them.
@@ -177,6 +190,7 @@ public final class Trainer {
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
+        lastRows = rows
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee

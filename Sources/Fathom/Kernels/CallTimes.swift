@@ -93,9 +93,11 @@ extension StepTimes {
         let gathers = [FATHOM_GATHER_BYTES, FATHOM_GATHER_FLOATS, FATHOM_GATHER_CLASSES]
         let clips = [FATHOM_SQUARED_NORM, FATHOM_CLIP, FATHOM_CLIP_VALUES, FATHOM_CLIP_TENSOR, FATHOM_CLIP_UNITS]
         let updates = [FATHOM_SGD, FATHOM_ADAM, FATHOM_RMSPROP, FATHOM_LION, FATHOM_MOVING_AVERAGE, FATHOM_FILL]
+        let instrumental = [FATHOM_MOMENTS, FATHOM_SIGNAL_TOTAL, FATHOM_CHANGE_TOTAL, FATHOM_EXPONENTS]
         gather = times.work(where: gathers.contains)
         clipping = times.work(where: clips.contains)
         optimizer = times.work(where: updates.contains)
-        loss = times.work { !(gathers + clips + updates).contains($0) }
+        instruments = times.work(where: instrumental.contains)
+        loss = times.work { !(gathers + clips + updates + instrumental).contains($0) }
     }
 }

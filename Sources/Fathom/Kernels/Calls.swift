@@ -31,12 +31,15 @@ extension Call {
     }
 
     /// dx = (dy·wᵀ) ⊙ φ′(saved), or (dx + dy·wᵀ) ⊙ φ′(saved) where it accumulates; the derivative of the activation that made x.
-    static func dgrad(dy: Panels, wt: Panels, activation: Activation, saved: Panels?, accumulate: Bool, dx: Panels) -> Call {
+    static func dgrad(
+        dy: Panels, wt: Panels, activation: Activation, saved: Panels?, accumulate: Bool, dx: Panels, blocks: SignalBlocks? = nil
+    ) -> Call {
         Call(FATHOM_GEMM_DGRAD) {
             $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                 rows: dy.rows, inputs: wt.columns, outputs: wt.rows, dy: dy.data, dy_stride: dy.stride, wt: wt.data, wt_stride: wt.stride,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: accumulate,
-                saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride)
+                saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first,
+                blocks_stride: blocks?.stride ?? 0)
         }
     }
 
@@ -72,11 +75,12 @@ extension Call {
     }
 
     /// dz = dy·φ′(saved); dz may be dy.
-    static func activationBackward(_ activation: Activation, saved: Panels, dy: Panels, dz: Panels) -> Call {
+    static func activationBackward(_ activation: Activation, saved: Panels?, dy: Panels, dz: Panels, blocks: SignalBlocks? = nil) -> Call {
         Call(FATHOM_ACTIVATION_BACKWARD) {
             $0.activation_backward = fathom_activation_backward_arguments(
                 rows: dy.rows, columns: dy.columns, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
-                saved: saved.data, saved_stride: saved.stride, dy: dy.data, dy_stride: dy.stride, dz: dz.data, dz_stride: dz.stride)
+                saved: saved?.data, saved_stride: saved?.stride ?? 0, dy: dy.data, dy_stride: dy.stride, dz: dz.data, dz_stride: dz.stride,
+                blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
         }
     }
 
@@ -152,10 +156,10 @@ extension Call {
     /// One pass of the optimizer over `count` parameters.
     static func optimize(
         _ optimizer: Optimizer, count: Int, p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>?,
-        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>
+        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, changes: UnsafeMutablePointer<Double>? = nil
     ) -> Call {
         Call(optimizer.operation) {
-            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update)
+            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, changes: changes)
         }
     }
 

@@ -19,13 +19,13 @@ extension Call {
 
     static func layerNormBackward(
         x: Panels, gain: UnsafePointer<Float>?, mean: UnsafePointer<Float>?, rstd: UnsafePointer<Float>, dy: Panels, activation: Activation, saved: Panels,
-        dx: Panels
+        dx: Panels, blocks: SignalBlocks? = nil
     ) -> Call {
         Call(FATHOM_LAYERNORM_BACKWARD) {
             $0.layernorm_backward = fathom_layernorm_backward_arguments(
                 rows: x.rows, columns: x.columns, centered: mean != nil, x: x.data, x_stride: x.stride, gain: gain, mean: mean, rstd: rstd,
                 dy: dy.data, dy_stride: dy.stride, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
-                saved: saved.data, saved_stride: saved.stride, dx: dx.data, dx_stride: dx.stride)
+                saved: saved.data, saved_stride: saved.stride, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
         }
     }
 
@@ -65,13 +65,14 @@ extension Call {
 
     static func batchNormBackward(
         x: Panels, gain: UnsafePointer<Float>?, mean: UnsafePointer<Float>, rstd: UnsafePointer<Float>, dy: Panels, activation: Activation, saved: Panels,
-        accumulate: Bool, dgain: UnsafeMutablePointer<Float>?, dbias: UnsafeMutablePointer<Float>?, dx: Panels?
+        accumulate: Bool, dgain: UnsafeMutablePointer<Float>?, dbias: UnsafeMutablePointer<Float>?, dx: Panels?, blocks: SignalBlocks? = nil
     ) -> Call {
         Call(FATHOM_BATCHNORM_BACKWARD) {
             $0.batchnorm_backward = fathom_batchnorm_backward_arguments(
                 rows: x.rows, columns: x.columns, x: x.data, x_stride: x.stride, gain: gain, mean: mean, rstd: rstd, dy: dy.data, dy_stride: dy.stride,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, saved: saved.data, saved_stride: saved.stride,
-                accumulate: accumulate, dgain: dgain, dbias: dbias, dx: dx?.data, dx_stride: dx?.stride ?? 0)
+                accumulate: accumulate, dgain: dgain, dbias: dbias, dx: dx?.data, dx_stride: dx?.stride ?? 0,
+                blocks: dx == nil ? nil : blocks?.first, blocks_stride: blocks?.stride ?? 0)
         }
     }
 

@@ -35,19 +35,30 @@ final class StepState {
     /// What follows the backward pass: the norm of every gradient, clipping, one pass of the optimizer over what decays and one over the rest.
     func calls(
         _ layout: ParameterLayout, _ optimizer: Optimizer, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
-        moments: [UnsafeMutablePointer<Float>]
+        moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?
     ) -> [Call] {
         var calls: [Call] = []
-        for (range, decay) in [(0..<layout.decayingCount, optimizer.decay), (layout.decayingCount..<layout.count, 0)] where !range.isEmpty {
+        for (range, decay, changes) in parts(layout, optimizer, instruments) where !range.isEmpty {
             func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
                 optimizer.moments.firstIndex(of: moment).map { moments[$0] + range.lowerBound }
             }
             calls.append(.optimize(
                 optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
-                decay: Float(decay), update: update))
+                decay: Float(decay), update: update, changes: changes))
         }
         for i in calls.indices.dropLast() { calls[i].overlaps = true }
         return clipping.calls(parameters: parameters, gradients: gradients) + calls
+    }
+
+    /// What the optimizer passes over: all that decays and all the rest; with instruments each tensor by itself.
+    private func parts(
+        _ layout: ParameterLayout, _ optimizer: Optimizer, _ instruments: LayerInstruments?
+    ) -> [(range: Range<Int>, decay: Double, changes: UnsafeMutablePointer<Double>?)] {
+        guard let instruments else { return [(0..<layout.decayingCount, optimizer.decay, nil), (layout.decayingCount..<layout.count, 0, nil)] }
+        return layout.tensors.indices.map { index in
+            let tensor = layout.tensors[index]
+            return (tensor.offset..<tensor.offset + tensor.count, tensor.role == .weight ? optimizer.decay : 0, instruments.changes(index, layout))
+        }
     }
 
     /// What was not finite in the last step.

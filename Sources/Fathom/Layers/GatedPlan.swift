@@ -23,6 +23,7 @@ extension Unrolled {
                     gates: dz, columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), dh: step(t, dh), dc: dc, last: isLast, dgates: dz))
                 if !isCut(before: t) { appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
             }
+            if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }
             for buffer in [transposed, dc, dh] { plan.release(buffer) }
             appendStateWeightGradient(h: h, dz: gates, &plan)
             appendInputGradients(dz: gates, &plan)
@@ -57,6 +58,7 @@ extension Unrolled {
                     dslots: dslots))
                 if !isCut(before: t) { appendStateGradient(t, dz: gates(3, of: dslots), transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
             }
+            if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }
             plan.release(transposed)
             plan.release(dh)
             appendStateWeightGradient(h: h, dz: gates(3, of: slots), &plan)

@@ -68,7 +68,8 @@ extension Normalization: PlannedLayer {
             }
             let dx = plan.destination(for: dz)
             plan.append(.layerNormBackward(
-                x: x, gain: affine.gain(in: plan.parameters), mean: mean?.data, rstd: rstd.data, dy: dz, activation: input.activation, saved: input.saved, dx: dx))
+                x: x, gain: affine.gain(in: plan.parameters), mean: mean?.data, rstd: rstd.data, dy: dz, activation: input.activation, saved: input.saved, dx: dx,
+                blocks: input.blocks))
             return dx
         }
     }
@@ -94,7 +95,8 @@ extension Normalization: PlannedLayer {
             let dx = needsInput ? plan.destination(for: dz) : nil
             plan.append(.batchNormBackward(
                 x: x, gain: affine.gain(in: plan.parameters), mean: mean, rstd: rstd, dy: dz, activation: input.activation, saved: input.saved,
-                accumulate: plan.settings.accumulates, dgain: affine.gain(in: plan.gradients), dbias: affine.bias(in: plan.gradients), dx: dx))
+                accumulate: plan.settings.accumulates, dgain: affine.gain(in: plan.gradients), dbias: affine.bias(in: plan.gradients), dx: dx,
+                blocks: input.blocks))
             if dx == nil { plan.release(dz) }
             return dx
         }

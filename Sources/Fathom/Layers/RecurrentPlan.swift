@@ -7,6 +7,9 @@ extension Recurrent: PlannedLayer {
             + (bias ? ["bias_ih_l0", "bias_hh_l0"].map { .init(name: $0, role: .vector, rows: 1, columns: width, groups: gates) } : [])
     }
 
+    /// A state's gradient comes from above and from the step after it: only the layer sees both.
+    var gathering: SignalGathering { if case .rnn = cell { .byStep } else { .byLayer } }
+
     func flops(_ input: Shape) -> Int {
         let products = 2 * gates * width * (input.columns + width), pointwise = gates == 1 ? 2 * width : 12 * width
         return (products + pointwise) * (input.steps ?? 1)
@@ -32,7 +35,7 @@ extension Recurrent: PlannedLayer {
     }
 
     func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass {
-        let unrolled = Unrolled(self, input, Array(tensors))
+        let unrolled = Unrolled(self, input, Array(tensors), ordinal: ordinal)
         return switch cell {
         case .rnn(let activation): unrolled.forwardRNN(activation, &plan)
         case .lstm: unrolled.forwardLSTM(&plan)
@@ -49,10 +52,12 @@ struct Unrolled {
     let width: Int
     let weights: (input: ParameterTensor, state: ParameterTensor)
     let biases: (input: ParameterTensor, state: ParameterTensor)?
+    let ordinal: Int
     private let truncation: Int?
 
-    init(_ layer: Recurrent, _ input: Signal, _ tensors: [ParameterTensor]) {
+    init(_ layer: Recurrent, _ input: Signal, _ tensors: [ParameterTensor], ordinal: Int) {
         self.input = input
+        self.ordinal = ordinal
         steps = input.steps ?? 1
         rows = input.values.rows
         width = layer.width
@@ -87,8 +92,11 @@ struct Unrolled {
     }
 
     /// dh_{t−1} = (dh_{t−1} + dz_t·Uᵀ) ⊙ φ′(h_{t−1}).
-    func appendStateGradient(_ t: Int, dz: Panels, transposed: Panels, dh: Panels, through activation: Activation, h: Panels, _ plan: inout PlanBuilder) {
-        plan.append(.dgrad(dy: dz, wt: transposed, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh)))
+    func appendStateGradient(
+        _ t: Int, dz: Panels, transposed: Panels, dh: Panels, through activation: Activation, h: Panels, blocks: SignalBlocks? = nil, _ plan: inout PlanBuilder
+    ) {
+        plan.append(.dgrad(
+            dy: dz, wt: transposed, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh), blocks: blocks?.step(t - 1, of: steps)))
     }
 
     /// Uᵀ, for all steps.
@@ -130,13 +138,16 @@ struct Unrolled {
         return Pass(output: Signal(h, steps: steps)) { dy, needsInput, plan in
             let dh = ownedGradient(dy, &plan), transposed = transposedStateWeights(&plan)
             // The product that sends a gradient to the step before applies φ′ too, unless the gradient is to be clipped in between.
-            let clips = plan.settings.timeNorm != nil
+            let clips = plan.settings.timeNorm != nil, blocks = plan.watched[ordinal]
             for t in (0..<steps).reversed() {
                 let dz = step(t, dh), hasFunction = !clips && !isCut(before: t + 1) && t < steps - 1
                 plan.clipTimeStep(dz)
-                if !hasFunction, activation != .identity { plan.append(.activationBackward(activation, saved: step(t, h), dy: dz, dz: dz)) }
+                if !hasFunction, activation != .identity || blocks != nil {
+                    plan.append(.activationBackward(activation, saved: step(t, h), dy: dz, dz: dz, blocks: blocks?.step(t, of: steps)))
+                }
                 guard !isCut(before: t) else { continue }
-                appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: clips ? .identity : activation, h: h, &plan)
+                appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: clips ? .identity : activation, h: h,
+                    blocks: clips ? nil : blocks, &plan)
             }
             plan.release(transposed)
             appendStateWeightGradient(h: h, dz: dh, &plan)

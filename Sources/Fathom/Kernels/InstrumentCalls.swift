@@ -1,0 +1,51 @@
+import CKernels
+
+// Calls that gather what instruments tell. Sums and blocks are in CKernels/include/fathom_kernels.h.
+
+typealias SignalBlock = fathom_signal_block
+typealias SignalSums = fathom_signal_statistics
+
+/// Where the backward pass leaves what it tells of a signal: a record for 16 rows of each panel.
+struct SignalBlocks {
+    let first: UnsafeMutablePointer<SignalBlock>
+    /// Records from one panel to the next.
+    let stride: Int
+
+    /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own.
+    static func count(rows: Int, byStep steps: Int?) -> Int { (steps ?? 1) * Panels.panels(rows / (steps ?? 1)) }
+
+    func step(_ step: Int, of steps: Int) -> SignalBlocks { SignalBlocks(first: first + step * (stride / steps), stride: stride) }
+}
+
+extension Call {
+    /// Sum, sum of squares and number of what is not finite, of each panel.
+    static func moments(_ y: Panels, sums: UnsafeMutablePointer<Double>) -> Call {
+        Call(FATHOM_MOMENTS) { $0.moments = fathom_moments_arguments(rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, sums: sums) }
+    }
+
+    static func signalTotal(
+        columns: Int, moments: UnsafePointer<Double>, blocks: SignalBlocks?, accumulate: Bool, alive: UnsafeMutablePointer<UInt32>,
+        total: UnsafeMutablePointer<SignalSums>
+    ) -> Call {
+        Call(FATHOM_SIGNAL_TOTAL) {
+            $0.signal_total = fathom_signal_total_arguments(
+                panels: Panels.panels(columns), columns: columns, row_blocks: blocks?.stride ?? 0, moments: moments, blocks: UnsafePointer(blocks?.first),
+                accumulate: accumulate, alive: alive, total: total)
+        }
+    }
+
+    /// {Σ p², Σ Δp²} of blocks that the optimizer's passes have left.
+    static func changeTotal(blocks: Int, changes: UnsafePointer<Double>, update: UnsafePointer<Update>, total: UnsafeMutablePointer<Double>) -> Call {
+        Call(FATHOM_CHANGE_TOTAL) {
+            $0.change_total = fathom_change_total_arguments(blocks: blocks, changes: changes, update: update, total: total)
+        }
+    }
+
+    /// How many elements have which exponent, panel by panel.
+    static func exponents(_ m: Panels, counts: UnsafeMutablePointer<UInt32>) -> Call {
+        Call(FATHOM_EXPONENTS) { $0.exponents = fathom_exponents_arguments(rows: m.rows, columns: m.columns, m: m.data, m_stride: m.stride, counts: counts) }
+    }
+
+    /// Gathers what there is to tell of a gradient that no activation is in the way of.
+    static func signalGradient(_ dy: Panels, blocks: SignalBlocks) -> Call { .activationBackward(.identity, saved: nil, dy: dy, dz: dy, blocks: blocks) }
+}

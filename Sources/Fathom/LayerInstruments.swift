@@ -1,0 +1,102 @@
+/// Where a trainer gathers what it tells of its layers: of each layer with parameters the sums of its signal over a step's batch, and of its parameters' change.
+///
+/// What a call tells of a signal lies in the plan (see `PlanBuilder.watch`); the totals of a step, over its passes, lie here.
+final class LayerInstruments {
+    /// A layer with parameters of its own.
+    struct Layer {
+        let ordinal: Int
+        /// "0.linear"
+        let name: String
+        /// Of its output, per sample.
+        let output: Shape
+        /// What the backward pass goes through behind it; nil where that is not one function of each entry (gated cells).
+        let activation: Activation?
+        /// Into `ParameterLayout.tensors`.
+        let tensors: Range<Int>
+        let signal: UnsafeMutablePointer<SignalSums>
+        /// Of the batch: bit c of word p is set where φ′ is not 0 in some row of column 16·p + c.
+        let alive: UnsafeMutablePointer<UInt32>
+        /// Σ p² before the step and Σ Δp² of its parameters.
+        let change: UnsafeMutablePointer<Double>
+        /// The same of each block of 1024 parameters, tensor after tensor.
+        let changes: UnsafeMutablePointer<Double>
+        let changeBlocks: Int
+    }
+
+    let layers: [Layer]
+    /// Whether exponents are counted and residual branches measured too.
+    let isFull: Bool
+    private let memory: Memory
+    private let clearing: (start: UnsafeMutableRawPointer, byteCount: Int)
+    private let indices: [Int: Int]
+
+    init(_ network: Network, _ layout: ParameterLayout, isFull: Bool) throws {
+        func lay(_ memory: Memory?) -> (layers: [Layer], byteCount: Int) {
+            var reservation = Reservation(in: memory), layers: [Layer] = [], next = 0
+            for (place, input) in zip(network.places, layout.shapes) {
+                let tensors = next..<(layout.tensors[next...].firstIndex { $0.layer != place.ordinal } ?? layout.tensors.count)
+                guard !tensors.isEmpty else { continue }
+                next = tensors.upperBound
+                let output = (try? place.layer.output(for: input)) ?? input
+                let blocks = tensors.reduce(0) { $0 + Self.changeBlocks(layout.tensors[$1]) }
+                layers.append(Layer(
+                    ordinal: place.ordinal, name: place.name, output: output, activation: Self.activation(of: place), tensors: tensors,
+                    signal: reservation.reserve(SignalSums.self, count: 1), alive: reservation.reserve(UInt32.self, count: Panels.panels(output.columns)),
+                    change: reservation.reserve(Double.self, count: 2), changes: reservation.reserve(Double.self, count: 2 * blocks), changeBlocks: blocks))
+            }
+            return (layers, reservation.byteCount)
+        }
+        memory = try Memory(byteCount: lay(nil).byteCount)
+        layers = lay(memory).layers
+        self.isFull = isFull
+        clearing = (memory.base, memory.byteCount)
+        indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
+    }
+
+    private static func activation(of place: Place) -> Activation? {
+        if let recurrent = place.layer as? Recurrent {
+            if case .rnn(let activation) = recurrent.cell { return activation }
+            return nil
+        }
+        return place.layer.planned.fusesActivation ? place.following ?? .identity : .identity
+    }
+
+    private static func changeBlocks(_ tensor: ParameterTensor) -> Int { (tensor.count + 1023) / 1024 }
+
+    func layer(_ ordinal: Int) -> Layer? { indices[ordinal].map { layers[$0] } }
+
+    /// Before the first of several passes.
+    func clear() { clearing.start.initializeMemory(as: UInt8.self, repeating: 0, count: clearing.byteCount) }
+
+    /// Where the optimizer leaves what it changed of a tensor.
+    func changes(_ index: Int, _ layout: ParameterLayout) -> UnsafeMutablePointer<Double>? {
+        guard let layer = indices[layout.tensors[index].layer].map({ layers[$0] }) else { return nil }
+        let before = layout.tensors[layer.tensors.lowerBound..<index].reduce(0) { $0 + Self.changeBlocks($1) }
+        return layer.changes + 2 * before
+    }
+
+    /// What follows the optimizer's passes.
+    func changeTotals(_ update: UnsafePointer<Update>) -> [Call] {
+        layers.map { Call.changeTotal(blocks: $0.changeBlocks, changes: $0.changes, update: update, total: $0.change).overlapping() }
+    }
+}
+
+extension PlanBuilder {
+    /// Has the moments of a layer's output gathered, and gives the signal the place where the backward pass leaves what it tells of it.
+    mutating func watch(_ signal: Signal, of ordinal: Int, gathering: SignalGathering) -> Signal {
+        guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }
+        let values = signal.values
+        if watched[ordinal] == nil {
+            let stride = SignalBlocks.count(rows: values.rows, byStep: gathering == .byStep ? signal.steps : nil), panels = Panels.panels(values.columns)
+            let blocks = SignalBlocks(first: pool.reserve(SignalBlock.self, count: panels * stride), stride: stride)
+            let sums = pool.reserve(Double.self, count: 3 * panels)
+            watched[ordinal] = blocks
+            // Beside the calls that read the signal.
+            pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
+            appendToTail(.signalTotal(
+                columns: values.columns, moments: sums, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
+        }
+        guard gathering == .byFollower else { return signal }
+        return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
+    }
+}

@@ -1,0 +1,80 @@
+/// What one step told of a layer with parameters. Signals are taken over the batch, after the activation that follows the layer; what there is nothing to tell
+/// of is nil.
+public struct LayerStatistics: Sendable, Hashable {
+    /// "0.linear", "1.3.linear".
+    public let name: String
+    /// ‖∂L/∂W‖, of its weights and bias, before clipping.
+    public let gradientNorm: Double
+    /// ‖∂L/∂h‖ of its output h.
+    public let signalGradientNorm: Double?
+    /// ‖W‖ of its weights and bias, before the step.
+    public let weightNorm: Double?
+    /// ‖ΔW‖/‖W before‖; nil where the weights are all 0.
+    public let updateRatio: Double?
+    /// Mean and deviation of h over all its entries.
+    public let activationMean: Double?
+    public let activationStd: Double?
+    /// Mean of φ′(z)² over all entries; 1 without an activation. nil of lstm and gru, like the two that follow.
+    public let slopeMeanSquare: Double?
+    /// The share of entries with |φ′| below a twentieth of its maximum.
+    public let saturated: Double?
+    /// The share of columns whose φ′ is 0 for the whole batch, at every step of a sequence.
+    public let dead: Double?
+    /// Entries of ∂L/∂h that are subnormal: about to underflow.
+    public let subnormal: Int
+    /// Entries of h and of its gradient that are infinite or NaN.
+    public let nonfinite: Int
+}
+
+extension Trainer {
+    /// What is gathered of the layers.
+    public enum Instruments: Sendable, Hashable {
+        /// Norms of gradients alone.
+        case none
+        case summary
+        /// Exponents of gradients, weights and activations too, and how large the branches of residuals are beside their trunks.
+        case full
+    }
+
+    /// What the last step told of each layer with parameters, in the network's order. O(layers).
+    public var layers: [LayerStatistics] {
+        guard let layerInstruments else {
+            return live.network.places.compactMap { place in
+                gradientNorm(live.layout.tensors.indices.filter { live.layout.tensors[$0].layer == place.ordinal }[...]).map {
+                    LayerStatistics(
+                        name: place.name, gradientNorm: $0, signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil, activationStd: nil,
+                        slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0)
+                }
+            }
+        }
+        return layerInstruments.layers.map { layer in
+            LayerStatistics(layer, gradientNorm: gradientNorm(Array(layer.tensors)[...]) ?? 0, rows: lastRows)
+        }
+    }
+
+    /// Of some tensors together; nil of none.
+    private func gradientNorm(_ tensors: ArraySlice<Int>) -> Double? {
+        tensors.isEmpty ? nil : tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }.squareRoot()
+    }
+}
+
+extension LayerStatistics {
+    init(_ layer: LayerInstruments.Layer, gradientNorm: Double, rows: Int) {
+        let sums = layer.signal.pointee, columns = layer.output.columns, count = Double(rows * (layer.output.steps ?? 1) * columns)
+        let mean = sums.sum / count, activation = layer.activation
+        func share(_ number: UInt64, of count: Double) -> Double? { activation == nil ? nil : Double(number) / count }
+        name = layer.name
+        self.gradientNorm = gradientNorm
+        signalGradientNorm = sums.gradient_squares.squareRoot()
+        weightNorm = layer.change[0].squareRoot()
+        updateRatio = layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
+        activationMean = mean
+        // In float64: the squares of float32 numbers are exact there.
+        activationStd = max(0, sums.squares / count - mean * mean).squareRoot()
+        slopeMeanSquare = activation == .identity ? 1 : activation == nil ? nil : sums.slope_squares / count
+        saturated = activation == .identity ? 0 : share(sums.saturated, of: count)
+        dead = activation == .identity ? 0 : share(sums.dead, of: Double(columns))
+        subnormal = Int(sums.subnormal)
+        nonfinite = Int(sums.nonfinite)
+    }
+}
