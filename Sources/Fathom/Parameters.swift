@@ -78,6 +78,10 @@ struct ParameterLayout: Sendable {
     let output: Shape
     /// See `Network.residualBlocks`.
     let residualBlocks: Int
+    /// Of each layer that is not inside another: its place in `Network.places`.
+    let ordinals: [Int]
+    /// Floats of the largest weight, transposed.
+    let largestTransposed: Int
 
     /// - Parameter network: resolved, every width known.
     /// - Throws: `FathomError.tooLarge` where no machine could hold the parameters.
@@ -86,6 +90,12 @@ struct ParameterLayout: Sendable {
         shapes = try network.inputShapes(from: input)
         output = try network.shapes(from: input).last ?? input
         residualBlocks = network.residualBlocks
+        var ordinals: [Int] = [], ordinal = 0
+        for layer in network.layers {
+            ordinals.append(ordinal)
+            ordinal += 1 + (layer.inside?.size ?? 0)
+        }
+        self.ordinals = ordinals
         var requests: [(request: ParameterTensor.Request, place: Place, index: Int)] = []
         for (place, shape) in zip(network.places, shapes) {
             for (index, request) in try place.layer.planned.parameters(shape).enumerated() { requests.append((request, place, index)) }
@@ -110,6 +120,7 @@ struct ParameterLayout: Sendable {
         }
         weightBlocks = blocks
         tensors = all.filter { $0.role != .state }
+        largestTransposed = tensors.reduce(0) { $1.role == .weight ? max($0, Panels.count(rows: $1.columns, columns: $1.rows)) : $0 }
         (decayingCount, count, storageCount) = (ends[0], ends[1], ends[2])
         elements = tensors.reduce(0) { $0 + $1.elements }
     }

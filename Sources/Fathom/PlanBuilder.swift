@@ -168,8 +168,7 @@ struct PlanBuilder {
 
     private mutating func nextTransposed(rows: Int, columns: Int) -> Panels {
         if transposed.isEmpty {
-            let largest = layout.tensors.reduce(0) { $1.role == .weight ? max($0, Panels.count(rows: $1.columns, columns: $1.rows)) : $0 }
-            for _ in 0..<2 { transposed.append(pool.reserve(Float.self, count: largest)) }
+            for _ in 0..<2 { transposed.append(pool.reserve(Float.self, count: layout.largestTransposed)) }
         }
         transposed.swapAt(0, 1)
         return Panels(data: transposed[0], rows: rows, columns: columns)

@@ -27,19 +27,20 @@ package final class Segment {
     package init(_ model: Model, layers: Range<Int>, rows: Int) throws {
         let network = model.network, content = Network(network.layers[layers].map { .layer($0) })
         (self.model, self.layers, self.rows) = (model, layers, rows)
-        input = try network.shape(into: layers.lowerBound, inputs: model.inputs)
-        output = try network.shape(into: layers.upperBound, inputs: model.inputs)
+        input = model.shape(into: layers.lowerBound)
+        output = model.shape(into: layers.upperBound)
         mixesRows = content.mixesRows
         // Gated cells leave the gradients of gates where the gates were.
         needsForward = content.hasRecurrentLayer
-        // Of gradients only those of vectors are written, which lie behind those of weights.
-        let layout = model.layout, vectors = try Memory(byteCount: (layout.count - layout.decayingCount) * MemoryLayout<Float>.stride)
+        // Of gradients only those of these layers' vectors are written, which lie side by side.
+        let layout = model.layout, vectors = model.vectors(of: layers)
+        let scratch = try Memory(byteCount: vectors.count * MemoryLayout<Float>.stride)
         let settings = PlanSettings(
             rows: rows, training: true, drops: false, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil, squares: nil)
-        let ordinal = network.layers[..<layers.lowerBound].reduce(0) { $0 + 1 + ($1.inside?.size ?? 0) }, input = input
+        let ordinal = layers.isEmpty ? 0 : layout.ordinals[layers.lowerBound], input = input
         func lay(_ memory: Memory?) -> (plan: PlanBuilder, forward: Int, output: Panels, product: Panels) {
             var plan = PlanBuilder(
-                settings, layout, parameters: model.storage.floats(at: 0), gradients: vectors.floats(at: -layout.decayingCount), memory: memory)
+                settings, layout, parameters: model.storage.floats(at: 0), gradients: scratch.floats(at: -vectors.lowerBound), memory: memory)
             let x = plan.gathered(input)
             let pass = content.forward(Signal(x, steps: input.steps), ordinal: ordinal, &plan), y = pass.output.values
             let forward = plan.calls.count
@@ -51,7 +52,7 @@ package final class Segment {
         let memory = try Memory(byteCount: lay(nil).plan.pool.reservation.byteCount), laid = lay(memory)
         calls = laid.plan.calls.withoutWeightGradients
         (forwardCount, signals) = (laid.forward, (laid.output, laid.product))
-        self.memory = [memory, vectors]
+        self.memory = [memory, scratch]
     }
 
     /// The layers' outputs for a batch [rows × input]: [rows × output].
@@ -113,10 +114,21 @@ extension Network {
         places.contains { if case .batch? = ($0.layer as? Normalization)?.kind { true } else { false } }
     }
 
-    /// The shape of what goes into a position, or, of the last one's, out of it; a sequence is one from its first layer on.
-    fileprivate func shape(into position: Int, inputs: Int) throws -> Shape {
-        guard position == 0 else { return try shapes(from: Shape(columns: inputs))[position - 1] }
-        return Shape(columns: inputs / (inputSteps ?? 1), steps: inputSteps)
+}
+
+extension Model {
+    /// The shape of what goes into a position, or, behind the last one, out of the network; a sequence is one from its first layer on.
+    fileprivate func shape(into position: Int) -> Shape {
+        guard position > 0 else { return Shape(columns: inputs / (network.inputSteps ?? 1), steps: network.inputSteps) }
+        return position < network.layers.count ? layout.shapes[layout.ordinals[position]] : layout.output
+    }
+
+    /// Where the learned vectors of these layers lie among the parameters.
+    fileprivate func vectors(of layers: Range<Int>) -> Range<Int> {
+        guard let first = layers.first else { return 0..<0 }
+        let end = layers.upperBound < layout.ordinals.count ? layout.ordinals[layers.upperBound] : layout.shapes.count
+        let places = (layout.ordinals[first]..<end).flatMap { layout.tensors(ofLayer: $0).filter { $0.role == .vector }.map { $0.offset..<$0.offset + $0.count } }
+        return (places.first?.lowerBound ?? 0)..<(places.last?.upperBound ?? 0)
     }
 }
 

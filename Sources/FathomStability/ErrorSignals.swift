@@ -29,15 +29,15 @@ extension DepthPass {
         return try logSquaredNorms(from: v, through: 2 * logScale)
     }
 
-    /// The same for an error signal at h_L, down to h₁.
-    func logSquaredNorms(from error: [Float], through logSquare: Double = 0) throws -> [Double] {
+    /// The same for an error signal at h_L, down to h₁, or to another.
+    func logSquaredNorms(from error: [Float], downTo first: Int = 1, through logSquare: Double = 0) throws -> [Double] {
         try checkFinite()
         var norms: [Double] = [], v = error, logSquare = logSquare
-        for l in (1...steps.count).reversed() {
+        for l in (first...steps.count).reversed() {
             let (unit, logScale) = Self.scaled(v)
             logSquare += 2 * logScale
             norms.append(log(unit.reduce(0) { $0 + Double($1) * Double($1) }) + logSquare)
-            guard l > 1 else { break }
+            guard l > first else { break }
             let segment = try Segment(model, layers: steps[l - 1], rows: samples)
             _ = segment.forward(signals[l - 1])
             v = segment.products(unit)

@@ -16,6 +16,14 @@ extension Network {
         return (0..<longest.times).map { longest.first + $0 * longest.size..<longest.first + ($0 + 1) * longest.size }
     }
 
+    /// What people call a step of depth of this network: a layer where each has one with weights, a block where each has one residual.
+    public var nounOfStep: String {
+        let counts = Set(stepsOfDepth.map { step in
+            [layers[step].count { $0.hasWeights }, layers[step].count { $0.inside != nil }]
+        })
+        return counts == [[1, 0]] ? "layer" : counts == [[0, 1]] ? "block" : "step of depth"
+    }
+
     /// Positions of each layer with weights or residual block, with what follows it up to the next; what stands before the first goes with it.
     public var layersWithWeights: [Range<Int>] {
         let starts = layers.indices.filter { layers[$0].hasWeights || layers[$0].inside != nil }
