@@ -683,11 +683,12 @@ typedef struct fathom_change_total_arguments {
 } fathom_change_total_arguments;
 
 // counts[p][e], e = 0 ... 255: how many elements of panel p have the biased exponent e, padding lanes none: e = 255 is not finite, 1 ... 254 are 2^(e − 127); 0 is
-// subnormal. counts[p][256]: zeros, which are not in counts[p][0].
+// subnormal. counts[p][256]: zeros, which are not in counts[p][0]. Added to the stored counts where `accumulate`.
 typedef struct fathom_exponents_arguments {
     size_t rows, columns;
     const float *m;
     size_t m_stride;
+    bool accumulate;
     uint32_t *counts;  // [panels][FATHOM_EXPONENT_BINS]
 } fathom_exponents_arguments;
 

@@ -139,7 +139,7 @@ void fathom_exponents_reference(const fathom_arguments *arguments, fathom_range 
     const fathom_exponents_arguments *e = &arguments->exponents;
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         uint32_t *counts = e->counts + p * FATHOM_EXPONENT_BINS;
-        memset(counts, 0, FATHOM_EXPONENT_BINS * sizeof *counts);
+        if (!e->accumulate) memset(counts, 0, FATHOM_EXPONENT_BINS * sizeof *counts);
         for (size_t r = 0; r < e->rows; r++)
             for (size_t c = FATHOM_PANEL * p; c < e->columns && c < FATHOM_PANEL * (p + 1); c++) {
                 uint32_t bits;

@@ -21,9 +21,22 @@ final class LayerInstruments {
         /// The same of each block of 1024 parameters, tensor after tensor.
         let changes: UnsafeMutablePointer<Double>
         let changeBlocks: Int
+        /// Of its output, panel by panel; nil unless `isFull`.
+        let exponents: UnsafeMutablePointer<UInt32>?
+    }
+
+    /// A residual whose branch is measured beside its trunk, where `isFull`.
+    struct Branch {
+        let ordinal: Int
+        let name: String
+        let trunk: UnsafeMutablePointer<SignalSums>
+        let branch: UnsafeMutablePointer<SignalSums>
+        /// What the totals are made with, and never read.
+        let alive: UnsafeMutablePointer<UInt32>
     }
 
     let layers: [Layer]
+    let branches: [Branch]
     /// Whether exponents are counted and residual branches measured too.
     let isFull: Bool
     private let memory: Memory
@@ -31,23 +44,28 @@ final class LayerInstruments {
     private let indices: [Int: Int]
 
     init(_ network: Network, _ layout: ParameterLayout, isFull: Bool) throws {
-        func lay(_ memory: Memory?) -> (layers: [Layer], byteCount: Int) {
-            var reservation = Reservation(in: memory), layers: [Layer] = [], next = 0
+        func lay(_ memory: Memory?) -> (layers: [Layer], branches: [Branch], byteCount: Int) {
+            var reservation = Reservation(in: memory), layers: [Layer] = [], branches: [Branch] = [], next = 0
             for (place, input) in zip(network.places, layout.shapes) {
                 let tensors = next..<(layout.tensors[next...].firstIndex { $0.layer != place.ordinal } ?? layout.tensors.count)
+                let output = (try? place.layer.output(for: input)) ?? input, panels = Panels.panels(output.columns)
+                if isFull, place.layer is Residual {
+                    let sums = reservation.reserve(SignalSums.self, count: 2), alive = reservation.reserve(UInt32.self, count: panels)
+                    branches.append(Branch(ordinal: place.ordinal, name: place.name, trunk: sums, branch: sums + 1, alive: alive))
+                }
                 guard !tensors.isEmpty else { continue }
                 next = tensors.upperBound
-                let output = (try? place.layer.output(for: input)) ?? input
                 let blocks = tensors.reduce(0) { $0 + Self.changeBlocks(layout.tensors[$1]) }
                 layers.append(Layer(
                     ordinal: place.ordinal, name: place.name, output: output, activation: Self.activation(of: place), tensors: tensors,
-                    signal: reservation.reserve(SignalSums.self, count: 1), alive: reservation.reserve(UInt32.self, count: Panels.panels(output.columns)),
-                    change: reservation.reserve(Double.self, count: 2), changes: reservation.reserve(Double.self, count: 2 * blocks), changeBlocks: blocks))
+                    signal: reservation.reserve(SignalSums.self, count: 1), alive: reservation.reserve(UInt32.self, count: panels),
+                    change: reservation.reserve(Double.self, count: 2), changes: reservation.reserve(Double.self, count: 2 * blocks), changeBlocks: blocks,
+                    exponents: isFull ? reservation.reserve(UInt32.self, count: panels * ExponentHistogram.bins) : nil))
             }
-            return (layers, reservation.byteCount)
+            return (layers, branches, reservation.byteCount)
         }
         memory = try Memory(byteCount: lay(nil).byteCount)
-        layers = lay(memory).layers
+        (layers, branches, _) = lay(memory)
         self.isFull = isFull
         clearing = (memory.base, memory.byteCount)
         indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
@@ -95,8 +113,25 @@ extension PlanBuilder {
             pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
             appendToTail(.signalTotal(
                 columns: values.columns, moments: sums, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
+            if let counts = layer.exponents {
+                pass(.step) { $0.append(.exponents(values, accumulate: $0.settings.accumulates, counts: counts).overlapping()) }
+            }
         }
         guard gathering == .byFollower else { return signal }
         return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
+    }
+}
+
+extension PlanBuilder {
+    /// Has the trunk and the branch of a residual measured, before they are added.
+    mutating func watch(trunk: Panels, branch: Panels, of ordinal: Int) {
+        guard training, !isRecomputing, let found = settings.instruments?.branches.first(where: { $0.ordinal == ordinal }) else { return }
+        for (values, total) in [(trunk, found.trunk), (branch, found.branch)] {
+            let sums = pool.reserve(Double.self, count: 3 * Panels.panels(values.columns))
+            // With a barrier: the sum may be written where the trunk is.
+            pass(.step) { $0.append(.moments(values, sums: sums)) }
+            appendToTail(.signalTotal(
+                columns: values.columns, moments: sums, blocks: nil, accumulate: settings.accumulates, alive: found.alive, total: total))
+        }
     }
 }

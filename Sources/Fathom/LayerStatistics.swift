@@ -24,6 +24,8 @@ public struct LayerStatistics: Sendable, Hashable {
     public let subnormal: Int
     /// Entries of h and of its gradient that are infinite or NaN.
     public let nonfinite: Int
+    /// Entries of h: rows of the batch, steps of a sequence, columns.
+    public let entries: Int
 }
 
 extension Trainer {
@@ -43,7 +45,7 @@ extension Trainer {
                 gradientNorm(live.layout.tensors.indices.filter { live.layout.tensors[$0].layer == place.ordinal }[...]).map {
                     LayerStatistics(
                         name: place.name, gradientNorm: $0, signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil, activationStd: nil,
-                        slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0)
+                        slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0, entries: 0)
                 }
             }
         }
@@ -76,5 +78,6 @@ extension LayerStatistics {
         dead = activation == .identity ? 0 : share(sums.dead, of: Double(columns))
         subnormal = Int(sums.subnormal)
         nonfinite = Int(sums.nonfinite)
+        entries = rows * (layer.output.steps ?? 1) * columns
     }
 }

@@ -4,11 +4,11 @@
 /// batch would: the same bits as the batch in one, unless layers mix its rows in another way (batch normalization, whose statistics are a micro-batch's;
 /// a residual's learned scale; sequences, whose sums run step by step).
 final class StepRunner {
-    private let blueprint: Plan.Blueprint
-    private let passes: Int
-    private let parameters: Memory
+    let blueprint: Plan.Blueprint
+    let passes: Int
+    let parameters: Memory
     private let gradients: Memory
-    private let state: StepState
+    let state: StepState
     private let instruments: LayerInstruments?
     /// What follows the backward pass.
     private let tail: [Call]
@@ -16,7 +16,7 @@ final class StepRunner {
     private let key: Memory
     /// The last sizes seen, newest last: as a rule those of the full batch and of an epoch's last one, which lies in the memory of the first. None leaves
     /// anything in it for the next step.
-    private var plans: [StepPlan] = []
+    var plans: [StepPlan] = []
     /// What is told the time of every call; nil: nothing.
     var times: CallTimes?
 
@@ -26,7 +26,7 @@ final class StepRunner {
     private var losses: Memory?
     private var remembered: Memory?
 
-    private struct StepPlan {
+    struct StepPlan {
         var plan: Plan
         let batchRows: Int
         /// Of its calls, those up to the end of the backward pass. The tail follows them where the batch is run in one.
@@ -76,13 +76,13 @@ final class StepRunner {
         if !state.update.pointee.finite { forget() }
     }
 
-    private func setKey(step: Int, firstRow: Int) {
+    func setKey(step: Int, firstRow: Int) {
         key.base.assumingMemoryBound(to: Batch.self).pointee = Batch(step: UInt64(step), first_row: UInt64(firstRow))
     }
 
     // MARK: Sums over passes
 
-    private func begin(threads: Int) {
+    func begin(threads: Int) {
         Fathom.run(clearing, threads: threads, times)
         instruments?.clear()
         // Whether the step is finite is known at its end only: what layers remember of a pass is taken back then.
@@ -90,7 +90,7 @@ final class StepRunner {
         remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: stateBytes)
     }
 
-    private func forget() {
+    func forget() {
         guard let remembered else { return }
         UnsafeMutableRawPointer(parameters.floats(at: blueprint.layout.count)).copyMemory(from: remembered.base, byteCount: stateBytes)
     }
@@ -113,7 +113,7 @@ final class StepRunner {
 
     // MARK: Plans
 
-    private func planIndex(rows: Int, of batchRows: Int) throws -> Int {
+    func planIndex(rows: Int, of batchRows: Int) throws -> Int {
         // A loop: unspecialized, as in debug builds, `firstIndex` allocates.
         for known in plans.indices where plans[known].plan.rows == rows && plans[known].batchRows == batchRows { return known }
         if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }

@@ -50,6 +50,8 @@ public final class Trainer {
     let layerInstruments: LayerInstruments?
     /// Rows of the last step's batch.
     private(set) var lastRows = 0
+    /// Where the first value of the last step that was not finite was made that is not; nil before such a step.
+    public private(set) var lastFault: Fault?
     private var threadChoice: ThreadChoice
     /// Rows of the largest batch so far: the steps that are compared with each other.
     private var largestBatch = 0
@@ -194,7 +196,10 @@ public final class Trainer {
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
-        guard update.finite else { throw state.notFinite(step: stepsTaken + 1) }
+        guard update.finite else {
+            lastFault = runner.locate(samples, order: order, first: first, rows: rows, step: stepsTaken + 1)
+            throw state.notFinite(step: stepsTaken + 1, lastFault)
+        }
         stepsTaken += 1
         let step = Step(
             step: stepsTaken, loss: state.loss.pointee, learningRate: learningRate, gradientNorm: update.gradient_norm,

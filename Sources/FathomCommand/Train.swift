@@ -2,6 +2,7 @@ import ArgumentParser
 import Fathom
 import FathomCommandLine
 import FathomFormats
+import FathomStability
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,12 +33,14 @@ struct Train: ParsableCommand {
         let memory = try experiment.memoryLine()
         let model = try experiment.model()
         let introduction = try experiment.introduction(model)
+        let start = try experiment.recipe.instruments == .none ? nil : GradientAtStart(model, experiment.training, seed: experiment.recipe.seed)
         // The trainer has its own; unless it is consumed, this one stays until training ends.
         let trainer = try experiment.trainer(consume model, threads: threads)
 
         let folder = try settings.output.map(RunFolder.init(creating:)) ?? RunFolder(nextFor: experiment.name)
         for line in introduction + [memory, "run: \(folder.path)"] { output.note(line) }
-        try TrainingRun(experiment, in: folder, trainer, output).trainAndReport(experiment, in: folder, output)
+        if let start { output.note(start.sentence(arguments: "\(folder.path)/recipe.yaml")) }
+        try TrainingRun(experiment, in: folder, trainer, start: start, output).trainAndReport(experiment, in: folder, output)
     }
 
     /// A recipe's settings; where a data set's name stands in its place, the error says how data are given.

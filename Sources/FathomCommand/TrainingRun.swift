@@ -1,6 +1,7 @@
 import Fathom
 import FathomCommandLine
 import FathomFormats
+import FathomStability
 import Foundation
 
 /// A training in its run folder: takes steps, says how it goes, and saves. What it does is a function of the experiment alone; where it was
@@ -11,7 +12,7 @@ final class TrainingRun {
     private let trainer: Trainer
     private let fingerprint: Fingerprint
     private let sampling: HistorySampling
-    private let layerNames: [String]
+    private let isQuiet: Bool
     private let interruption = Interruption()
 
     private var stepper: Stepper
@@ -21,11 +22,17 @@ final class TrainingRun {
     private var gradientNorm = Double.nan
     private var validationText: String?
     private var savedStep: Int?
+    private var alarms = Alarms()
     /// The epoch of the model in best.safetensors.
     private var savedBest: Int?
 
-    /// - Parameter checkpoint: where to go on from; nil: from the start.
-    init(_ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensorsFile? = nil, _ output: OutputOptions) throws {
+    /// - Parameters:
+    ///   - checkpoint: where to go on from; nil: from the start.
+    ///   - start: what the gradient does there, where it was asked for.
+    init(
+        _ experiment: Experiment, in folder: RunFolder, _ trainer: Trainer, from checkpoint: SafeTensorsFile? = nil, start: GradientAtStart? = nil,
+        _ output: OutputOptions
+    ) throws {
         self.folder = folder
         self.experiment = experiment
         self.trainer = trainer
@@ -38,7 +45,7 @@ final class TrainingRun {
         }
         sampling = HistorySampling(totalSteps: stepper.totalSteps, instruments: experiment.recipe.instruments)
         let steps = trainer.stepsTaken
-        layerNames = trainer.summary.filter { $0.parameters > 0 }.map(\.name)
+        isQuiet = output.quiet
         let history = checkpoint == nil
             ? try History(creating: folder.history)
             : try History(resuming: folder.history, at: steps, completedEpochs: steps / stepper.stepsPerEpoch)
@@ -47,7 +54,8 @@ final class TrainingRun {
         clock = RunClock(stepsBefore: steps)
         try folder.write(experiment.recipe)
         log.add(Event.start(
-            experiment.recipe, parameters: trainer.parameterCount, threads: trainer.threads, resumedAt: checkpoint.map { _ in steps }))
+            experiment.recipe, parameters: trainer.parameterCount, threads: trainer.threads, resumedAt: checkpoint.map { _ in steps },
+            gradientAtStart: start?.json))
         try log.flush()
     }
 
@@ -83,9 +91,7 @@ final class TrainingRun {
         let (step, rows) = try stepper.step()
         let now = clock.end(rows: rows)
         gradientNorm = step.gradientNorm
-        if sampling.writes(step.step) {
-            log.add(Event.step(step, epoch: stepper.epoch, layers: sampling.writesLayers(step.step) ? layers : nil))
-        }
+        try record(step)
         try log.flushIfDue(at: now)
         progress.update(at: now, state)
     }
@@ -100,7 +106,27 @@ final class TrainingRun {
         clock.startEpoch()
     }
 
-    private var layers: [LayerGradient] { LayerGradient.of(layerNames, trainer.gradientNorms) }
+    /// Writes what is to be written of a step, and warns of what has lasted.
+    private func record(_ step: Trainer.Step) throws {
+        let writesLayers = sampling.writesLayers(step.step), looks = trainer.instruments != .none && (writesLayers || Alarms.looks(at: step.step))
+        let layers = writesLayers || looks ? trainer.layers : nil
+        var found = looks ? alarms.look(at: layers ?? []) : []
+        if trainer.clipRate != nil, let alarm = alarms.see(clipped: step.wasClipped) { found.append(alarm) }
+        if sampling.writes(step.step) || !found.isEmpty {
+            let shown = writesLayers || !found.isEmpty ? layers ?? trainer.layers : nil
+            log.add(Event.step(
+                step, epoch: stepper.epoch, layers: shown, exponents: shown == nil ? [] : try trainer.exponents(),
+                branches: shown == nil ? [] : trainer.branchRatios))
+        }
+        for alarm in found { warn(alarm, at: step.step) }
+    }
+
+    private func warn(_ alarm: Alarm, at step: Int) {
+        log.add(Event.alarm(alarm, step: step))
+        guard !isQuiet else { return }
+        progress.finish()
+        StandardStreams.note("warning: step \(step): \(alarm.message)")
+    }
 
     private var state: Progress.State {
         Progress.State(
@@ -145,6 +171,7 @@ final class TrainingRun {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
         let test = try experiment.test.map { try best?.evaluate($0, loss: trainer.loss, threads: trainer.threads) ?? trainer.evaluate($0) }
         try save(best)
+        if let alarm = alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }
@@ -158,7 +185,8 @@ final class TrainingRun {
 
     private func diverge(_ step: Int, _ what: String) throws -> FathomError {
         let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1
-        log.add(Event.alarm(step: step, epoch: epoch, learningRate: trainer.learningRate, reason: what, layers: layers))
+        log.add(Event.notFinite(step: step, epoch: epoch, learningRate: trainer.learningRate, reason: what, layers: trainer.layers))
+        if let fault = trainer.lastFault { log.add(Event.fault(fault)) }
         try save()
         try end(.diverged, test: nil, reason: "diverged")
         let rate = "a smaller learning rate than \(experiment.recipe.optimizer.learningRate)"
@@ -190,4 +218,10 @@ final class TrainingRun {
 /// "97.77 %" of classes, "loss 0.123" of numbers.
 func scoreText(_ evaluation: Evaluation) -> String {
     evaluation.accuracy.map { String(format: "%.2f %%", $0 * 100) } ?? "loss \(Progress.number(evaluation.loss))"
+}
+
+extension GradientAtStart {
+    var json: JSON {
+        ["log10_gain": .number(log10Gain), "steps": .integer(steps), "unit": .string(noun), "verdict": .string(verdict.rawValue)]
+    }
 }

@@ -147,7 +147,7 @@ package struct Experiment {
     package func trainer(_ model: Model, threads: Int?) throws -> Trainer {
         let trainer = try Trainer(
             model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, passes: recipe.accumulate,
-            ema: recipe.ema, seed: recipe.seed, threads: threads)
+            ema: recipe.ema, instruments: recipe.instruments.level, seed: recipe.seed, threads: threads)
         try trainer.check(training)
         return trainer
     }

@@ -2,36 +2,65 @@ import Fathom
 
 /// The lines of `history.jsonl`, which `--json` prints too. Documentation/files.md says what each member means.
 public enum Event {
-    /// - Parameter resumedAt: the steps that a resumed run had taken; nil for a new one.
-    public static func start(_ recipe: Recipe, parameters: Int, threads: Int, resumedAt: Int? = nil) -> JSON {
+    /// - Parameters:
+    ///   - resumedAt: the steps that a resumed run had taken; nil for a new one.
+    ///   - gradientAtStart: of a new one, where it was asked for.
+    public static func start(_ recipe: Recipe, parameters: Int, threads: Int, resumedAt: Int? = nil, gradientAtStart: JSON? = nil) -> JSON {
         var members: [JSON.Member] = [
             .init("event", "start"), .init("recipe", recipe.json), .init("parameters", .integer(parameters)), .init("fathom", .string(fathomVersion)),
             .init("isa", .string(Kernels.instructionSet)), .init("threads", .integer(threads)),
         ]
+        if let gradientAtStart { members.append(.init("gradient_at_start", gradientAtStart)) }
         if let resumedAt { members.append(.init("step", .integer(resumedAt))) }
         return .object(members)
     }
 
-    /// - Parameter layers: nil where this step's layers are not written.
-    public static func step(_ step: Trainer.Step, epoch: Int, layers: [LayerGradient]?) -> JSON {
+    /// - Parameters:
+    ///   - layers: nil where this step's layers are not written.
+    ///   - exponents: of the same layers; empty unless the instruments are full, like `branches`.
+    public static func step(
+        _ step: Trainer.Step, epoch: Int, layers: [LayerStatistics]?, exponents: [LayerExponents] = [], branches: [BranchRatio] = []
+    ) -> JSON {
         var members: [JSON.Member] = [
             .init("event", "step"), .init("step", .integer(step.step)), .init("epoch", .integer(epoch)), .init("loss", .number(step.loss)),
             .init("learning_rate", .number(step.learningRate)), .init("gradient_norm", .number(step.gradientNorm)),
             .init("clipped_gradient_norm", .number(step.clippedGradientNorm)), .init("clip_coefficient", .number(step.clipCoefficient)),
         ]
         if let layers {
-            members.append(.init("layers", .array(layers.map { ["name": .string($0.name), "gradient_norm": .number($0.norm)] })))
+            let full: [LayerExponents?] = exponents.isEmpty ? Array(repeating: nil, count: layers.count) : exponents
+            members.append(.init("layers", .array(zip(layers, full).map { $0.json($1) })))
+            if !branches.isEmpty { members.append(.init("residuals", .array(branches.map(\.json)))) }
         }
         return .object(members)
     }
 
     /// A step whose loss or gradient was not finite, and that changed nothing.
-    public static func alarm(step: Int, epoch: Int, learningRate: Double, reason: String, layers: [LayerGradient]) -> JSON {
+    public static func notFinite(step: Int, epoch: Int, learningRate: Double, reason: String, layers: [LayerStatistics]) -> JSON {
         [
             "event": "step", "step": .integer(step), "epoch": .integer(epoch), "loss": nil, "loss_reason": .string(reason),
             "learning_rate": .number(learningRate),
-            "layers": .array(layers.map { ["name": .string($0.name), "gradient_norm": .number($0.norm)] }),
+            "layers": .array(layers.map { $0.json(nil) }),
         ]
+    }
+
+    /// What a layer's gradient or signal does, or the clipping, that whoever trains should know of.
+    public static func alarm(_ alarm: Alarm, step: Int) -> JSON {
+        let layer = alarm.layer.map { [JSON.Member("layer", .string($0))] } ?? []
+        return .object(
+            [.init("event", "alarm"), .init("step", .integer(step)), .init("kind", .string(alarm.kind.rawValue))] + layer
+                + [.init("message", .string(alarm.message))])
+    }
+
+    /// Where the first value that is not finite was made.
+    public static func fault(_ fault: Fault) -> JSON {
+        var members: [JSON.Member] = [.init("event", "fault"), .init("step", .integer(fault.step)), .init("pass", .string(fault.pass.rawValue))]
+        if let layer = fault.layer { members.append(.init("layer", .string(layer))) }
+        members.append(.init("quantity", .string(fault.quantity)))
+        for (key, number) in [("time_step", fault.timeStep), ("sample", fault.sample), ("row", fault.row), ("column", fault.column), ("input", fault.input)] {
+            if let number { members.append(.init(key, .integer(number))) }
+        }
+        members.append(.init("value", .float(fault.value)))
+        return .object(members + [.init("message", .string(fault.description))])
     }
 
     public static func epoch(
@@ -78,20 +107,30 @@ public enum Event {
     }
 }
 
-/// Norm of the gradient of a layer's weights and bias, before clipping.
-public struct LayerGradient: Sendable, Equatable {
-    /// "0.linear".
-    public let name: String
-    public let norm: Double
-
-    /// The gradients of named layers, from the norms of their tensors: "0.linear" has "0.weight" and "0.bias", "1.residual" has "1.projection.weight" and
-    /// "1.3.linear" has "1.3.weight".
-    public static func of(_ layers: [String], _ tensors: [(name: String, norm: Double)]) -> [LayerGradient] {
-        var squares: [Substring: Double] = [:]
-        for tensor in tensors { squares[place(tensor.name), default: 0] += tensor.norm * tensor.norm }
-        return layers.compactMap { layer in squares[place(layer)].map { LayerGradient(name: layer, norm: $0.squareRoot()) } }
+extension LayerStatistics {
+    /// A member of `layers`. What was not gathered is left out; what there is nothing to tell of is null, with the reason beside it.
+    func json(_ exponents: LayerExponents?) -> JSON {
+        var members: [JSON.Member] = [.init("name", .string(name)), .init("gradient_norm", .number(gradientNorm))]
+        guard let signalGradientNorm, let weightNorm, let activationMean, let activationStd else { return .object(members) }
+        members += [.init("signal_gradient_norm", .number(signalGradientNorm)), .init("weight_norm", .number(weightNorm))]
+        members += JSON.members("update_ratio", updateRatio, reason: "the weights are 0")
+        members += [.init("activation_mean", .number(activationMean)), .init("activation_std", .number(activationStd))]
+        for (key, value) in [("slope_mean_square", slopeMeanSquare), ("saturated", saturated), ("dead", dead)] {
+            members += JSON.members(key, value, reason: "a gated cell")
+        }
+        members += [.init("subnormal", .integer(subnormal)), .init("nonfinite", .integer(nonfinite))]
+        if let exponents {
+            members += [.init("gradient_exponents", exponents.gradient.json), .init("weight_exponents", exponents.weight.json),
+                        .init("activation_exponents", exponents.activation.json)]
+        }
+        return .object(members)
     }
+}
 
-    /// The positions that a name begins with: "1.3.".
-    private static func place(_ name: String) -> Substring { name.prefix { $0.isNumber || $0 == "." } }
+extension ExponentHistogram {
+    var json: JSON { ["zero": .integer(zero), "lowest": .integer(lowest), "counts": .array(counts.map { .integer($0) })] }
+}
+
+extension BranchRatio {
+    var json: JSON { .object([.init("name", .string(name))] + JSON.members("branch_to_trunk", ratio, reason: "the trunk is 0")) }
 }

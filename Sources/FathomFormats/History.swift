@@ -87,7 +87,7 @@ public final class History {
             if let line = try? JSONDecoder().decode(Line.self, from: contents[start..<end]) {
                 let isKept = switch line.event {
                 case "start": line.step.map { $0 < step } ?? true
-                case "step": line.step.map { $0 <= step } ?? false
+                case "step", "alarm": line.step.map { $0 <= step } ?? false
                 case "epoch": line.epoch.map { $0 <= completedEpochs } ?? false
                 default: false
                 }

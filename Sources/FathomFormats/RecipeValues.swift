@@ -37,6 +37,15 @@ public enum Instruments: Sendable, Equatable, CustomStringConvertible {
         self = match.1 == "summary" ? .summary(every: every) : .full(every: every)
     }
 
+    /// What the trainer has to gather.
+    public var level: Trainer.Instruments {
+        switch self {
+        case .none: .none
+        case .summary: .summary
+        case .full: .full
+        }
+    }
+
     public var description: String {
         switch self {
         case .none: "none"

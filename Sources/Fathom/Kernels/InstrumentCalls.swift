@@ -42,8 +42,11 @@ extension Call {
     }
 
     /// How many elements have which exponent, panel by panel.
-    static func exponents(_ m: Panels, counts: UnsafeMutablePointer<UInt32>) -> Call {
-        Call(FATHOM_EXPONENTS) { $0.exponents = fathom_exponents_arguments(rows: m.rows, columns: m.columns, m: m.data, m_stride: m.stride, counts: counts) }
+    static func exponents(_ m: Panels, accumulate: Bool, counts: UnsafeMutablePointer<UInt32>) -> Call {
+        Call(FATHOM_EXPONENTS) {
+            $0.exponents = fathom_exponents_arguments(
+                rows: m.rows, columns: m.columns, m: m.data, m_stride: m.stride, accumulate: accumulate, counts: counts)
+        }
     }
 
     /// Gathers what there is to tell of a gradient that no activation is in the way of.

@@ -31,8 +31,10 @@ extension Residual: PlannedLayer {
         let y = plan.take(like: f)
         if let projection {
             plan.append(.forward(x: x, w: plan.parameter(projection), bias: nil, activation: .identity, z: nil, y: y))
+            plan.watch(trunk: y, branch: f, of: ordinal)
             plan.append(.add(y, f, scale: constant, factor: factor, y: y))
         } else {
+            plan.watch(trunk: x, branch: f, of: ordinal)
             plan.append(.add(x, f, scale: constant, factor: factor, y: y))
         }
         if !plan.training {
@@ -65,7 +67,7 @@ extension Residual: PlannedLayer {
         }
     }
 
-    private func constantScale(_ layout: ParameterLayout) -> Double {
+    func constantScale(_ layout: ParameterLayout) -> Double {
         switch scale {
         case .number(let number): number
         case .inverseRootDepth: 1 / Double(max(1, layout.residualBlocks)).squareRoot()

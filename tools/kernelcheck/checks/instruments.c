@@ -70,5 +70,7 @@ void make_exponents(kernel_case *c, fathom_operation operation) {
     a->rows = p->rows;
     a->columns = p->outputs;
     a->m = read_matrix(c, "m", p->rows, p->outputs, PADDING_FREE, &a->m_stride);
+    a->accumulate = p->options & 1;
     a->counts = flat(c, "counts", ELEMENT_INT32, (p->outputs + 15) / 16 * FATHOM_EXPONENT_BINS, true, false);
+    fact(c, "accumulate", a->accumulate);
 }

@@ -1,0 +1,119 @@
+import CKernels
+
+// A step that is not finite changes nothing, so it can be taken again: call by call, until one writes a value that is not finite.
+
+extension StepRunner {
+    /// The first value of a step that is not finite, by running it again up to there on one thread; nil where there is none.
+    ///
+    /// Takes as long as the step on one thread, and leaves nothing behind but gradients that are not those of a step.
+    func locate(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, step: Int) -> Fault? {
+        let search = FaultSearch(blueprint, samples: samples, order: order, first: first, step: step)
+        if let fault = search.inParameters(parameters.floats(at: 0)) { return fault }
+        let passes = min(passes, rows)
+        if passes > 1 { begin(threads: 1) }
+        defer { if passes > 1 { forget() } }
+        var done = 0
+        for pass in 0..<passes {
+            let count = (rows - done) / (passes - pass)
+            guard let index = try? planIndex(rows: count, of: rows) else { return nil }
+            setKey(step: step, firstRow: done)
+            let calls = plans[index].count
+            let found = samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) {
+                search.inCalls($0.calls[..<calls], rows: count, done: done, rowLoss: $0.rowLoss)
+            }
+            if let found { return found }
+            done += count
+        }
+        return Fault(
+            step: step, pass: .update, layer: nil, quantity: "the gradient's norm", timeStep: nil, sample: nil, row: nil, column: nil, input: nil,
+            value: Float(state.update.pointee.gradient_norm), inputs: [])
+    }
+}
+
+private struct FaultSearch {
+    let blueprint: Plan.Blueprint
+    let samples: Samples
+    let order: UnsafePointer<UInt32>?
+    let first: Int
+    let step: Int
+    let names: [String]
+
+    init(_ blueprint: Plan.Blueprint, samples: Samples, order: UnsafePointer<UInt32>?, first: Int, step: Int) {
+        (self.blueprint, self.samples, self.order, self.first, self.step) = (blueprint, samples, order, first, step)
+        names = blueprint.network.places.map(\.name)
+    }
+
+    func inParameters(_ floats: UnsafeMutablePointer<Float>) -> Fault? {
+        for tensor in blueprint.layout.all {
+            for group in 0..<tensor.groups {
+                let panels = tensor.group(group, in: floats)
+                guard let at = panels.firstNotFinite else { continue }
+                let output = group * tensor.columnsOfGroup + at.column
+                return Fault(
+                    step: step, pass: .parameters, layer: names[tensor.layer], quantity: tensor.name, timeStep: nil, sample: nil, row: nil, column: output,
+                    input: tensor.role == .weight ? at.row : nil, value: panels[at.row, at.column], inputs: [])
+            }
+        }
+        return nil
+    }
+
+    /// - Parameter done: rows of the batch before the calls' own.
+    func inCalls(_ calls: ArraySlice<Call>, rows: Int, done: Int, rowLoss: UnsafePointer<Double>) -> Fault? {
+        for i in calls.indices {
+            // What a call reads may be where it writes.
+            run(Array(calls), i..<i + 1, threads: 1)
+            for operand in calls[i].written {
+                guard let at = operand.panels.firstNotFinite else { continue }
+                return fault(calls, i, operand, at, rows: rows, done: done)
+            }
+            if calls[i].isLoss, let row = (0..<calls[i].arguments.loss.rows).first(where: { !rowLoss[$0].isFinite }) {
+                return fault(calls, i, Call.Operand(name: "loss", panels: calls[i].written.first?.panels ?? .init(data: .init(bitPattern: 64)!, rows: 0, columns: 0)),
+                             (row, 0), rows: rows, done: done, value: Float(rowLoss[row]))
+            }
+        }
+        return nil
+    }
+
+    private func fault(
+        _ calls: ArraySlice<Call>, _ i: Int, _ operand: Call.Operand, _ at: (row: Int, column: Int), rows: Int, done: Int, value: Float? = nil
+    ) -> Fault {
+        let call = calls[i], tag = Int(call.tag), ordinal = tag == 0 ? nil : (tag - 1) / 2
+        let isGather = call.operation == FATHOM_GATHER_FLOATS || call.operation == FATHOM_GATHER_BYTES
+        let pass: Fault.Pass = isGather ? .input : tag == 0 ? .loss : tag.isMultiple(of: 2) ? .backward : .forward
+        var timeStep: Int?, sample: Int?
+        if call.writesSamples {
+            sample = at.row % rows + done
+            if operand.panels.rows > rows { timeStep = at.row / rows }
+            if operand.panels.rows == rows, operand.panels.stride > rows * Panels.width { timeStep = stepOf(operand.panels, calls, call.tag) }
+        }
+        let isTarget = isGather && i == calls.startIndex + 1
+        return Fault(
+            step: step, pass: pass, layer: ordinal.map { names[$0] }, quantity: isTarget ? "target" : operand.name, timeStep: timeStep, sample: sample,
+            row: sample.map { sample in order.map { Int($0[first + sample]) } ?? first + sample }, column: operand.name == "loss" ? nil : at.column,
+            input: call.operation == FATHOM_GEMM_WGRAD ? at.row : nil, value: value ?? operand.panels[at.row, at.column],
+            inputs: call.fed(row: at.row, column: at.column))
+    }
+
+    /// Which step of a sequence a view of its rows is: how far it lies behind the first row of its matrix, which some call of the layer has whole or from
+    /// its first step on.
+    private func stepOf(_ view: Panels, _ calls: ArraySlice<Call>, _ tag: UInt32) -> Int {
+        let layer = (tag - 1) / 2
+        let starts = calls.filter { $0.tag > 0 && ($0.tag - 1) / 2 == layer }.flatMap(\.wholes).filter { $0.stride == view.stride }.map(\.data)
+        let start = starts.filter { $0 <= view.data && view.data - $0 < view.stride }.min() ?? view.data
+        return (view.data - start) / (view.rows * Panels.width)
+    }
+}
+
+extension Call {
+    fileprivate var isLoss: Bool {
+        [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER].contains(operation)
+    }
+}
+
+extension Panels {
+    /// In the order of rows; padding is not looked at.
+    fileprivate var firstNotFinite: (row: Int, column: Int)? {
+        for row in 0..<rows { for column in 0..<columns where !self[row, column].isFinite { return (row, column) } }
+        return nil
+    }
+}

@@ -1,0 +1,105 @@
+import Fathom
+
+/// A warning about a training.
+public struct Alarm: Sendable, Equatable {
+    public enum Kind: String, Sendable, CaseIterable {
+        case vanishing, exploding, saturated, dead, clipping
+    }
+
+    public let kind: Kind
+    /// The layer that is worst; nil of clipping.
+    public let layer: String?
+    /// One sentence, without its full stop.
+    public let message: String
+}
+
+/// Looks at the layers of steps and warns, once for what lasts.
+///
+/// A layer vanishes or explodes where the gradient of its output, per entry, is 1,000 times smaller or larger than that of the last layer; it is saturated or
+/// dead where nine tenths of it are. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
+public struct Alarms: Sendable {
+    static let gain = 1_000.0, share = 0.9, lasting = 3, clippedSteps = 100
+
+    private var lasts: [Alarm.Kind: [String: Int]] = [:]
+    private var warned: [Alarm.Kind: Int] = [:]
+    private var clipped = 0, seen = 0
+
+    public init() {}
+
+    /// Whether a step's layers are looked at where they are not written: the first hundred, then every hundredth.
+    public static func looks(at step: Int) -> Bool { step <= 100 || step.isMultiple(of: 100) }
+
+    /// - Parameter layers: of one step, in the network's order.
+    public mutating func look(at layers: [LayerStatistics]) -> [Alarm] {
+        guard let reference = layers.last?.signalPerEntry else { return [] }
+        return [Alarm.Kind.vanishing, .exploding, .saturated, .dead].compactMap { kind in
+            see(kind, layers.compactMap { layer in Self.severity(kind, layer, reference).map { (name: layer.name, severity: $0) } }, of: layers.count)
+        }
+    }
+
+    /// How bad it is, larger being worse; nil where it is not bad at all.
+    private static func severity(_ kind: Alarm.Kind, _ layer: LayerStatistics, _ reference: Double) -> Double? {
+        let ratio = layer.signalPerEntry.map { $0 / reference }
+        switch kind {
+        case .vanishing: return ratio.flatMap { reference > 0 && $0 < 1 / gain ? 1 / $0 : nil }
+        case .exploding: return ratio.flatMap { $0 > gain && $0.isFinite ? $0 : nil }
+        case .saturated: return layer.saturated.flatMap { $0 >= share && (layer.dead ?? 0) < share ? $0 : nil }
+        case .dead: return layer.dead.flatMap { $0 >= share ? $0 : nil }
+        case .clipping: return nil
+        }
+    }
+
+    private mutating func see(_ kind: Alarm.Kind, _ affected: [(name: String, severity: Double)], of layers: Int) -> Alarm? {
+        let before = lasts[kind] ?? [:]
+        let now = Dictionary(uniqueKeysWithValues: affected.map { ($0.name, (before[$0.name] ?? 0) + 1) })
+        lasts[kind] = now
+        let lasting = affected.filter { now[$0.name]! >= Self.lasting }
+        guard lasting.count >= max(1, 2 * (warned[kind] ?? 0)), let worst = lasting.max(by: { $0.severity < $1.severity }) else { return nil }
+        warned[kind] = lasting.count
+        return Alarm(kind: kind, layer: worst.name, message: Self.message(kind, worst, lasting.count, of: layers))
+    }
+
+    private static func message(_ kind: Alarm.Kind, _ worst: (name: String, severity: Double), _ count: Int, of layers: Int) -> String {
+        func short(_ value: Double) -> String { JSON.number(Double(String(format: "%.2g", value)) ?? value).line }
+        let most = count == 1 ? worst.name : "\(count) of \(layers) layers, most in \(worst.name)"
+        func state(_ adjective: String) -> String {
+            count == 1 ? "\(worst.name) is \(adjective)" : "\(count) of \(layers) layers are \(adjective), \(worst.name) the most"
+        }
+        switch kind {
+        case .vanishing:
+            return "the gradient vanishes in \(most): there it is " + (worst.severity.isFinite ? "\(short(1 / worst.severity)) times that of the last layer" : "0")
+        case .exploding: return "the gradient explodes in \(most): there it is \(short(worst.severity)) times that of the last layer"
+        case .saturated: return "\(state("saturated")): \(percent(worst.severity)) of its entries have a slope below a twentieth of the largest"
+        case .dead: return "\(state("dead")): \(percent(worst.severity)) of its units have a slope of 0 for the whole batch"
+        case .clipping: return ""
+        }
+    }
+
+    private static func percent(_ share: Double) -> String { String(format: "%.0f %%", share * 100) }
+
+    // MARK: Clipping
+
+    /// - Returns: an alarm the first time that more than half of a hundred steps were clipped.
+    public mutating func see(clipped isClipped: Bool) -> Alarm? {
+        seen += 1
+        clipped += isClipped ? 1 : 0
+        guard seen == Self.clippedSteps else { return nil }
+        defer { (seen, clipped) = (0, 0) }
+        guard clipped > Self.clippedSteps / 2, warned[.clipping] == nil else { return nil }
+        warned[.clipping] = 1
+        return Alarm(
+            kind: .clipping, layer: nil,
+            message: "\(clipped) of the last \(Self.clippedSteps) steps were clipped: clipping sets the step size now; a larger limit or a smaller learning rate would not")
+    }
+
+    /// - Returns: an alarm where clipping was asked for and never needed.
+    public func end(steps: Int, clipRate: Double?) -> Alarm? {
+        guard steps >= Self.clippedSteps, clipRate == 0 else { return nil }
+        return Alarm(kind: .clipping, layer: nil, message: "no step was clipped in \(steps): the limit is above every gradient of this run")
+    }
+}
+
+extension LayerStatistics {
+    /// The root of the mean square of ∂L/∂h.
+    fileprivate var signalPerEntry: Double? { signalGradientNorm.map { $0 / Double(max(1, entries)).squareRoot() } }
+}
