@@ -70,7 +70,7 @@ extension Trainer {
 
     /// Of the last step, of each residual in the network's order; empty unless the instruments are full.
     public var branchRatios: [BranchRatio] {
-        guard let layerInstruments else { return [] }
+        guard let layerInstruments, !layerInstruments.branches.isEmpty else { return [] }
         let places = live.network.places
         return layerInstruments.branches.map { found in
             let learned = live.layout.tensors(ofLayer: found.ordinal).first { $0.role == .vector }

@@ -42,21 +42,16 @@ extension Trainer {
     public var layers: [LayerStatistics] {
         guard let layerInstruments else {
             return live.network.places.compactMap { place in
-                gradientNorm(live.layout.tensors.indices.filter { live.layout.tensors[$0].layer == place.ordinal }[...]).map {
-                    LayerStatistics(
-                        name: place.name, gradientNorm: $0, signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil, activationStd: nil,
+                let norms = zip(live.layout.tensors, state.clipping.norms).filter { $0.0.layer == place.ordinal }.map(\.1)
+                return norms.isEmpty ? nil : LayerStatistics(
+                        name: place.name, gradientNorm: norms.reduce(0) { $0 + $1 * $1 }.squareRoot(), signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil, activationStd: nil,
                         slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0, entries: 0)
-                }
             }
         }
         return layerInstruments.layers.map { layer in
-            LayerStatistics(layer, gradientNorm: gradientNorm(Array(layer.tensors)[...]) ?? 0, rows: lastRows)
+            let squares = layer.tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }
+            return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows)
         }
-    }
-
-    /// Of some tensors together; nil of none.
-    private func gradientNorm(_ tensors: ArraySlice<Int>) -> Double? {
-        tensors.isEmpty ? nil : tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }.squareRoot()
     }
 }
 

@@ -110,14 +110,21 @@ public enum Event {
 extension LayerStatistics {
     /// A member of `layers`. What was not gathered is left out; what there is nothing to tell of is null, with the reason beside it.
     func json(_ exponents: LayerExponents?) -> JSON {
-        var members: [JSON.Member] = [.init("name", .string(name)), .init("gradient_norm", .number(gradientNorm))]
+        var members: [JSON.Member] = [.init("name", .string(name)), .init("gradient_norm", .statistic(gradientNorm))]
         guard let signalGradientNorm, let weightNorm, let activationMean, let activationStd else { return .object(members) }
-        members += [.init("signal_gradient_norm", .number(signalGradientNorm)), .init("weight_norm", .number(weightNorm))]
-        members += JSON.members("update_ratio", updateRatio, reason: "the weights are 0")
-        members += [.init("activation_mean", .number(activationMean)), .init("activation_std", .number(activationStd))]
-        for (key, value) in [("slope_mean_square", slopeMeanSquare), ("saturated", saturated), ("dead", dead)] {
-            members += JSON.members(key, value, reason: "a gated cell")
+        members.reserveCapacity(16)
+        func add(_ key: String, _ value: Double?, without reason: String = "") {
+            members.append(.init(key, value.map { .statistic($0) } ?? .null))
+            if value == nil { members.append(.init(key + "_reason", .string(reason))) }
         }
+        add("signal_gradient_norm", signalGradientNorm)
+        add("weight_norm", weightNorm)
+        add("update_ratio", updateRatio, without: "the weights are 0")
+        add("activation_mean", activationMean)
+        add("activation_std", activationStd)
+        add("slope_mean_square", slopeMeanSquare, without: "a gated cell")
+        add("saturated", saturated, without: "a gated cell")
+        add("dead", dead, without: "a gated cell")
         members += [.init("subnormal", .integer(subnormal)), .init("nonfinite", .integer(nonfinite))]
         if let exponents {
             members += [.init("gradient_exponents", exponents.gradient.json), .init("weight_exponents", exponents.weight.json),

@@ -1,5 +1,5 @@
 /// A JSON value as it is written: members keep their order, numbers are shortest and read back to the same bits.
-public indirect enum JSON: Sendable, Equatable {
+public enum JSON: Sendable, Equatable {
     case null
     case boolean(Bool)
     case integer(Int)
@@ -27,6 +27,9 @@ public indirect enum JSON: Sendable, Equatable {
         write(to: &text)
         return text
     }
+
+    /// A statistic: to seven digits, as many as float32 has, where it is in float32's range.
+    static func statistic(_ value: Double) -> JSON { Float(value).isNormal ? .float(Float(value)) : .number(value) }
 
     /// A number; where there is none null, with the reason beside it.
     public static func members(_ key: String, _ value: Double?, reason: String) -> [Member] {
@@ -80,11 +83,18 @@ public indirect enum JSON: Sendable, Equatable {
 
     /// Swift's description is the shortest that reads back; a whole number needs no ".0", but −0 would lose its sign as an integer.
     private static func shortest(_ description: String) -> Substring {
-        description.hasSuffix(".0") && description != "-0.0" ? description.dropLast(2) : description[...]
+        // By bytes: a suffix of a string is looked for by characters, which takes longer than the number took to write.
+        let bytes = description.utf8, isWhole = bytes.count > 2 && bytes.suffix(2).elementsEqual(".0".utf8)
+        return isWhole && !bytes.elementsEqual("-0.0".utf8) ? Substring(bytes.dropLast(2)) : description[...]
     }
 
     private static func write(_ string: String, to text: inout String) {
         text += "\""
+        defer { text += "\"" }
+        guard string.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
+            text += string
+            return
+        }
         for scalar in string.unicodeScalars {
             switch scalar {
             case "\"": text += "\\\""
@@ -98,7 +108,6 @@ public indirect enum JSON: Sendable, Equatable {
             default: text.unicodeScalars.append(scalar)
             }
         }
-        text += "\""
     }
 }
 
