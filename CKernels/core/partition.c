@@ -183,10 +183,16 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
         return grid(1, 1, fathom_panels(a->moments.columns), 3 * n, 4 * n);
     }
     case FATHOM_SIGNAL_TOTAL: {
-        double blocks = a->signal_total.blocks ? (double)a->signal_total.panels * a->signal_total.row_blocks : 0;
-        return grid(1, 1, 1, 6 * blocks, sizeof(fathom_signal_block) * blocks);
+        // Of like signals, as those of a deep network are.
+        const fathom_signal_total_arguments *s = &a->signal_total;
+        double blocks = s->signals ? (double)s->signals * s->sources->panels * s->sources->row_blocks : 0;
+        return grid(s->signals, 1, 1, 6 * blocks, sizeof(fathom_signal_block) * blocks);
     }
-    case FATHOM_CHANGE_TOTAL: return grid(1, 1, 1, 2.0 * a->change_total.blocks, 16.0 * a->change_total.blocks);
+    case FATHOM_CHANGE_TOTAL: {
+        const fathom_change_total_arguments *c = &a->change_total;
+        double blocks = c->tensors ? (double)c->tensors * c->sources->blocks : 0;
+        return grid(c->tensors, 1, 1, 2 * blocks, 16 * blocks);
+    }
     case FATHOM_EXPONENTS: {
         double n = (double)a->exponents.rows * a->exponents.columns;
         return grid(1, 1, fathom_panels(a->exponents.columns), 4 * n, 4 * n);

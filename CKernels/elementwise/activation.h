@@ -31,12 +31,17 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
 INLINE void activate_backward_blocks(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
     float threshold = saturated_slope(kind, parameter);
+    live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
     for (size_t begin = 0; begin < count; begin += 16 * FATHOM_PANEL) {
         signal_lanes lanes = {0};
         size_t end = count - begin < 16 * FATHOM_PANEL ? count : begin + 16 * FATHOM_PANEL;
         for (size_t i = begin; i < end; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
             size_t at = i + q * LANES;
             vf gradient = vf_load(dy + at);
+            if (q * LANES >= (int)live) {  // padding, of which nobody reads what it becomes
+                vf_store(dz + at, gradient);
+                continue;
+            }
             signal_add_gradient(&lanes, q, gradient);
             if (kind == FATHOM_IDENTITY) {
                 if (dz != dy) vf_store(dz + at, gradient);

@@ -665,21 +665,31 @@ typedef struct fathom_signal_statistics {
 
 // *total = the sums of the moments' panels and of the blocks, in order; added to the stored ones where `accumulate`. A column is dead where it is in all that
 // was added.
-typedef struct fathom_signal_total_arguments {
+typedef struct fathom_signal_source {
     size_t panels, columns, row_blocks;
     const double *moments;              // [panels][3]
     const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
     bool accumulate;
     uint32_t *alive;                    // [panels], what is added to
     fathom_signal_statistics *total;
+} fathom_signal_source;
+
+typedef struct fathom_signal_total_arguments {
+    size_t signals;
+    const fathom_signal_source *sources;
 } fathom_signal_total_arguments;
 
 // total = {Σ p², Σ Δp²} of some blocks that the optimizer's passes have left, in order. Nothing changes where the step was not finite.
-typedef struct fathom_change_total_arguments {
+typedef struct fathom_change_source {
     size_t blocks;
     const double *changes;  // [blocks][2]
-    const fathom_update *update;
     double *total;          // [2]
+} fathom_change_source;
+
+typedef struct fathom_change_total_arguments {
+    size_t tensors;
+    const fathom_change_source *sources;
+    const fathom_update *update;
 } fathom_change_total_arguments;
 
 // counts[p][e], e = 0 ... 255: how many elements of panel p have the biased exponent e, padding lanes none: e = 255 is not finite, 1 ... 254 are 2^(e − 127); 0 is

@@ -8,8 +8,10 @@ static void KERNEL(moments)(const fathom_arguments *arguments, fathom_range rang
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         const float *y = m->y + p * m->y_stride;
         vd sum[VECTORS], squares[VECTORS];
+        size_t left = m->columns - p * FATHOM_PANEL;
         UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
         for (size_t i = 0; i < FATHOM_PANEL * m->rows; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
+            if (q * (size_t)LANES >= left) continue;
             vf x = vf_load(y + i + q * LANES);
             sum[q] += vf_to_double(x);
             squares[q] = signal_square(squares[q], x);

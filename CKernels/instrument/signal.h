@@ -40,20 +40,20 @@ static uint32_t KERNEL(count_nonfinite)(const float *m, size_t rows, size_t live
 // `live` columns of the panel count, of `rows` rows whose gradient ⊙ φ′ lies at dz.
 INLINE fathom_signal_block signal_block(signal_lanes *s, size_t live, const float *dz, size_t rows) {
     fathom_signal_block block = {0};
-    vi saturated = vi_set(0), subnormal = vi_set(0);
+    vi counts[VECTORS], alive[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi mask = vi_below(q * LANES, live);
+        vi mask = vi_below(q * LANES, live), bit;
+        UNROLL for (int i = 0; i < LANES; i++) bit[i] = 1 << (q * LANES + i);
         s->slope[q] = vf_where(mask, s->slope[q]);
         s->gradient[q] = vd_select(__builtin_convertvector(mask, vl), s->gradient[q], vd_set(0));
-        saturated += mask & s->saturated[q];
-        subnormal += mask & s->subnormal[q];
-        vi alive = mask & s->alive[q];
-        UNROLL for (int i = 0; i < LANES; i++) block.alive |= (uint32_t)(alive[i] & 1) << (q * LANES + i);
+        // Both are at most 256 in all: one sum of both.
+        counts[q] = mask & -(s->saturated[q] + (s->subnormal[q] << 16));
+        alive[q] = mask & s->alive[q] & bit;
     }
-    UNROLL for (int i = 0; i < LANES; i++) {
-        block.saturated -= (uint32_t)saturated[i];
-        block.subnormal -= (uint32_t)subnormal[i];
-    }
+    uint32_t both = (uint32_t)vi_sum16(counts);
+    block.saturated = both & 0xffff;
+    block.subnormal = both >> 16;
+    block.alive = (uint32_t)vi_sum16(alive);
     block.gradient_squares = vd_tree16(s->gradient);
     block.slope_squares = vf_tree16(s->slope);
     if (!(block.gradient_squares < __builtin_inf())) block.nonfinite = KERNEL(count_nonfinite)(dz, rows, live);

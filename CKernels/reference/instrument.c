@@ -88,9 +88,7 @@ void fathom_moments_reference(const fathom_arguments *arguments, fathom_range ra
     }
 }
 
-void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_range range) {
-    (void)range;
-    const fathom_signal_total_arguments *s = &arguments->signal_total;
+static void total_signal(const fathom_signal_source *s) {
     fathom_signal_statistics total = {0};
     for (size_t p = 0; p < s->panels; p++) {
         uint32_t alive = s->accumulate ? s->alive[p] : 0;
@@ -122,17 +120,22 @@ void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_ran
     *s->total = total;
 }
 
+void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_range range) {
+    for (size_t i = range.row_begin; i < range.row_end; i++) total_signal(&arguments->signal_total.sources[i]);
+}
+
 void fathom_change_total_reference(const fathom_arguments *arguments, fathom_range range) {
-    (void)range;
     const fathom_change_total_arguments *c = &arguments->change_total;
-    if (!c->update->finite) return;
-    double before = 0, change = 0;
-    for (size_t b = 0; b < c->blocks; b++) {
-        before += c->changes[2 * b];
-        change += c->changes[2 * b + 1];
+    for (size_t i = range.row_begin; i < range.row_end && c->update->finite; i++) {
+        const fathom_change_source *source = &c->sources[i];
+        double before = 0, change = 0;
+        for (size_t b = 0; b < source->blocks; b++) {
+            before += source->changes[2 * b];
+            change += source->changes[2 * b + 1];
+        }
+        source->total[0] = before;
+        source->total[1] = change;
     }
-    c->total[0] = before;
-    c->total[1] = change;
 }
 
 void fathom_exponents_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -81,16 +81,31 @@ INLINE vf vf_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); 
 #endif
 
 // The sum of the 16 lanes of a panel row of float64 partial sums, in a fixed tree: halves are added, 8, 4, 2, 1.
+// Written in vectors, since clang makes scalars of loops over the lanes where several trees stand side by side.
 INLINE double vd_tree16(const vd parts[VECTORS]) {
-    double lane[16];
-    UNROLL for (int q = 0; q < VECTORS; q++) UNROLL for (int i = 0; i < LANES; i++) lane[q * LANES + i] = parts[q][i];
-    UNROLL for (int half = 8; half > 0; half /= 2) UNROLL for (int i = 0; i < half; i++) lane[i] += lane[i + half];
-    return lane[0];
+    typedef double v16 __attribute__((vector_size(128)));
+    v16 a;
+    __builtin_memcpy(&a, parts, sizeof a);
+    __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+    __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
+    __auto_type d = __builtin_shufflevector(c, c, 0, 1) + __builtin_shufflevector(c, c, 2, 3);
+    return d[0] + d[1];
 }
 
-// The same of float32 sums. Written in vectors, since clang makes scalars of the loops where several trees stand side by side.
+// The same of float32 sums.
 INLINE float vf_tree16(const vf parts[VECTORS]) {
     typedef float v16 __attribute__((vector_size(64)));
+    v16 a;
+    __builtin_memcpy(&a, parts, sizeof a);
+    __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+    __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
+    __auto_type d = __builtin_shufflevector(c, c, 0, 1) + __builtin_shufflevector(c, c, 2, 3);
+    return d[0] + d[1];
+}
+
+// And of counts.
+INLINE int32_t vi_sum16(const vi parts[VECTORS]) {
+    typedef int32_t v16 __attribute__((vector_size(64)));
     v16 a;
     __builtin_memcpy(&a, parts, sizeof a);
     __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);

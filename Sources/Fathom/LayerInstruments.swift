@@ -39,7 +39,9 @@ final class LayerInstruments {
     let branches: [Branch]
     /// Whether exponents are counted and residual branches measured too.
     let isFull: Bool
+    private let changeSources: UnsafeMutablePointer<ChangeSource>
     private let memory: Memory
+    private let sources: Memory
     private let clearing: (start: UnsafeMutableRawPointer, byteCount: Int)
     private let indices: [Int: Int]
 
@@ -67,6 +69,11 @@ final class LayerInstruments {
         memory = try Memory(byteCount: lay(nil).byteCount)
         (layers, branches, _) = lay(memory)
         self.isFull = isFull
+        sources = try Memory(byteCount: layers.count * MemoryLayout<ChangeSource>.stride)
+        changeSources = sources.base.assumingMemoryBound(to: ChangeSource.self)
+        for (i, layer) in layers.enumerated() {
+            changeSources[i] = ChangeSource(blocks: layer.changeBlocks, changes: UnsafePointer(layer.changes), total: layer.change)
+        }
         clearing = (memory.base, memory.byteCount)
         indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
     }
@@ -94,12 +101,18 @@ final class LayerInstruments {
     }
 
     /// What follows the optimizer's passes.
-    func changeTotals(_ update: UnsafePointer<Update>) -> [Call] {
-        layers.map { Call.changeTotal(blocks: $0.changeBlocks, changes: $0.changes, update: update, total: $0.change).overlapping() }
-    }
+    func changeTotals(_ update: UnsafePointer<Update>) -> [Call] { [.changeTotals(changeSources, count: layers.count, update: update)] }
 }
 
 extension PlanBuilder {
+    /// Sums up, after the update, what was gathered of all signals watched.
+    mutating func appendSignalTotals() {
+        guard !signalSources.isEmpty else { return }
+        let sources = pool.reserve(SignalSource.self, count: signalSources.count)
+        if pool.places { sources.update(from: signalSources, count: signalSources.count) }
+        appendToTail(.signalTotals(sources, count: signalSources.count))
+    }
+
     /// Has the moments of a layer's output gathered, and gives the signal the place where the backward pass leaves what it tells of it.
     mutating func watch(_ signal: Signal, of ordinal: Int, gathering: SignalGathering) -> Signal {
         guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }
@@ -111,7 +124,7 @@ extension PlanBuilder {
             watched[ordinal] = blocks
             // Beside the calls that read the signal.
             pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
-            appendToTail(.signalTotal(
+            signalSources.append(SignalSource(
                 columns: values.columns, moments: sums, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
             if let counts = layer.exponents {
                 pass(.step) { $0.append(.exponents(values, accumulate: $0.settings.accumulates, counts: counts).overlapping()) }
@@ -130,7 +143,7 @@ extension PlanBuilder {
             let sums = pool.reserve(Double.self, count: 3 * Panels.panels(values.columns))
             // With a barrier: the sum may be written where the trunk is.
             pass(.step) { $0.append(.moments(values, sums: sums)) }
-            appendToTail(.signalTotal(
+            signalSources.append(SignalSource(
                 columns: values.columns, moments: sums, blocks: nil, accumulate: settings.accumulates, alive: found.alive, total: total))
         }
     }

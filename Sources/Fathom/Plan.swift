@@ -130,6 +130,7 @@ extension Plan.Blueprint {
                 inputGradient = pass.backward(dz, wantsInputGradient, &plan)
             }
         }
+        plan.appendSignalTotals()
         if purpose == .evaluation { plan.append(.argmax(y: output, classes: predictedClasses)) }
         if purpose == .probabilities {
             answer = plan.take(rows: outputRows, columns: outputs)

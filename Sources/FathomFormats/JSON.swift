@@ -9,6 +9,8 @@ public enum JSON: Sendable, Equatable {
     case string(String)
     case array([JSON])
     case object([Member])
+    /// A value as it is written already.
+    case written(String)
 
     public struct Member: Sendable, Equatable {
         public let key: String
@@ -28,9 +30,6 @@ public enum JSON: Sendable, Equatable {
         return text
     }
 
-    /// A statistic: to seven digits, as many as float32 has, where it is in float32's range.
-    static func statistic(_ value: Double) -> JSON { Float(value).isNormal ? .float(Float(value)) : .number(value) }
-
     /// A number; where there is none null, with the reason beside it.
     public static func members(_ key: String, _ value: Double?, reason: String) -> [Member] {
         value.map { [Member(key, .number($0))] } ?? [Member(key, nil), Member(key + "_reason", .string(reason))]
@@ -48,6 +47,7 @@ public enum JSON: Sendable, Equatable {
         case .number(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
         case .float(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
         case .string(let value): Self.write(value, to: &text)
+        case .written(let value): text += value
         case .array(let values):
             text += "["
             for (index, value) in values.enumerated() {
@@ -82,7 +82,7 @@ public enum JSON: Sendable, Equatable {
     }
 
     /// Swift's description is the shortest that reads back; a whole number needs no ".0", but −0 would lose its sign as an integer.
-    private static func shortest(_ description: String) -> Substring {
+    static func shortest(_ description: String) -> Substring {
         // By bytes: a suffix of a string is looked for by characters, which takes longer than the number took to write.
         let bytes = description.utf8, isWhole = bytes.count > 2 && bytes.suffix(2).elementsEqual(".0".utf8)
         return isWhole && !bytes.elementsEqual("-0.0".utf8) ? Substring(bytes.dropLast(2)) : description[...]

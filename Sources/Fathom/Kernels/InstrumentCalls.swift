@@ -4,6 +4,8 @@ import CKernels
 
 typealias SignalBlock = fathom_signal_block
 typealias SignalSums = fathom_signal_statistics
+typealias SignalSource = fathom_signal_source
+typealias ChangeSource = fathom_change_source
 
 /// Where the backward pass leaves what it tells of a signal: a record for 16 rows of each panel.
 struct SignalBlocks {
@@ -17,28 +19,30 @@ struct SignalBlocks {
     func step(_ step: Int, of steps: Int) -> SignalBlocks { SignalBlocks(first: first + step * (stride / steps), stride: stride) }
 }
 
+extension SignalSource {
+    init(
+        columns: Int, moments: UnsafePointer<Double>, blocks: SignalBlocks?, accumulate: Bool, alive: UnsafeMutablePointer<UInt32>,
+        total: UnsafeMutablePointer<SignalSums>
+    ) {
+        self.init(
+            panels: Panels.panels(columns), columns: columns, row_blocks: blocks?.stride ?? 0, moments: moments, blocks: UnsafePointer(blocks?.first),
+            accumulate: accumulate, alive: alive, total: total)
+    }
+}
+
 extension Call {
     /// Sum, sum of squares and number of what is not finite, of each panel.
     static func moments(_ y: Panels, sums: UnsafeMutablePointer<Double>) -> Call {
         Call(FATHOM_MOMENTS) { $0.moments = fathom_moments_arguments(rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, sums: sums) }
     }
 
-    static func signalTotal(
-        columns: Int, moments: UnsafePointer<Double>, blocks: SignalBlocks?, accumulate: Bool, alive: UnsafeMutablePointer<UInt32>,
-        total: UnsafeMutablePointer<SignalSums>
-    ) -> Call {
-        Call(FATHOM_SIGNAL_TOTAL) {
-            $0.signal_total = fathom_signal_total_arguments(
-                panels: Panels.panels(columns), columns: columns, row_blocks: blocks?.stride ?? 0, moments: moments, blocks: UnsafePointer(blocks?.first),
-                accumulate: accumulate, alive: alive, total: total)
-        }
+    static func signalTotals(_ sources: UnsafePointer<SignalSource>, count: Int) -> Call {
+        Call(FATHOM_SIGNAL_TOTAL) { $0.signal_total = fathom_signal_total_arguments(signals: count, sources: sources) }
     }
 
     /// {Σ p², Σ Δp²} of blocks that the optimizer's passes have left.
-    static func changeTotal(blocks: Int, changes: UnsafePointer<Double>, update: UnsafePointer<Update>, total: UnsafeMutablePointer<Double>) -> Call {
-        Call(FATHOM_CHANGE_TOTAL) {
-            $0.change_total = fathom_change_total_arguments(blocks: blocks, changes: changes, update: update, total: total)
-        }
+    static func changeTotals(_ sources: UnsafePointer<ChangeSource>, count: Int, update: UnsafePointer<Update>) -> Call {
+        Call(FATHOM_CHANGE_TOTAL) { $0.change_total = fathom_change_total_arguments(tensors: count, sources: sources, update: update) }
     }
 
     /// How many elements have which exponent, panel by panel.

@@ -19,47 +19,54 @@ static const double *doubles(kernel_case *c, const char *name, size_t count) {
     return values;
 }
 
-void make_signal_total(kernel_case *c, fathom_operation operation) {
-    (void)operation;
+// Of one signal: `rows` blocks of rows in as many panels as `outputs` columns make.
+static fathom_signal_source signal_source(kernel_case *c) {
     const plan *p = &c->plan;
-    fathom_signal_total_arguments *a = &c->call.arguments.signal_total;
-    a->columns = p->outputs;
-    a->panels = (p->outputs + 15) / 16;
-    a->row_blocks = p->rows;
-    a->accumulate = p->options & 1;
-    double *moments = flat(c, "moments", ELEMENT_DOUBLE, 3 * a->panels, false, false);
-    for (size_t i = 0; i < 3 * a->panels; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
-    a->moments = moments;
+    fathom_signal_source s = {.columns = p->outputs, .panels = (p->outputs + 15) / 16, .row_blocks = p->rows, .accumulate = p->options & 1};
+    double *moments = flat(c, "moments", ELEMENT_DOUBLE, 3 * s.panels, false, false);
+    for (size_t i = 0; i < 3 * s.panels; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
+    s.moments = moments;
     if (!(p->options & 2)) {
-        fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, a->panels * a->row_blocks, false, false);
-        for (size_t i = 0; i < a->panels * a->row_blocks; i++) {
-            size_t live = p->outputs - 16 * (i / a->row_blocks);
+        fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, s.panels * s.row_blocks, false, false);
+        for (size_t i = 0; i < s.panels * s.row_blocks; i++) {
+            size_t live = p->outputs - 16 * (i / s.row_blocks);
             uint32_t mask = live < 16 ? (1u << live) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
             blocks[i] = (fathom_signal_block){draw_double(c), draw_double(c), (uint32_t)draw_below(&c->random, 257), (uint32_t)draw_below(&c->random, 257),
                                               alive & mask, (uint32_t)draw_below(&c->random, 3)};
         }
-        a->blocks = blocks;
+        s.blocks = blocks;
     }
-    a->alive = flat(c, "alive", ELEMENT_INT32, a->panels, true, false);
-    for (size_t i = 0; i < a->panels && a->accumulate; i++) a->alive[i] = 0;
+    s.alive = flat(c, "alive", ELEMENT_INT32, s.panels, true, false);
+    for (size_t i = 0; i < s.panels && s.accumulate; i++) s.alive[i] = 0;
     // As the words that it is: four of them numbers, four counts.
-    double *total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
-    a->total = (fathom_signal_statistics *)total;
-    if (a->accumulate) *a->total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};
-    fact(c, "accumulate", a->accumulate);
-    fact(c, "blocks", a->blocks != NULL);
+    s.total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
+    if (s.accumulate) *s.total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};
+    fact(c, "accumulate", s.accumulate);
+    fact(c, "blocks", s.blocks != NULL);
+    return s;
+}
+
+enum { SIGNALS = 2 };
+
+void make_signal_total(kernel_case *c, fathom_operation operation) {
+    (void)operation;
+    fathom_signal_source *sources = flat(c, "sources", ELEMENT_BYTE, SIGNALS * sizeof *sources, false, false);
+    for (int i = 0; i < SIGNALS; i++) sources[i] = signal_source(c);
+    c->call.arguments.signal_total = (fathom_signal_total_arguments){SIGNALS, sources};
 }
 
 void make_change_total(kernel_case *c, fathom_operation operation) {
     (void)operation;
     const plan *p = &c->plan;
-    fathom_change_total_arguments *a = &c->call.arguments.change_total;
     fathom_update *update = flat(c, "update", ELEMENT_UPDATE, 1, false, false);
     *update = (fathom_update){.finite = p->options % 8 != 1};
-    a->update = update;
-    a->blocks = p->rows;
-    a->changes = doubles(c, "changes", 2 * a->blocks);
-    a->total = flat(c, "total", ELEMENT_DOUBLE, 2, true, false);
+    fathom_change_source *sources = flat(c, "sources", ELEMENT_BYTE, SIGNALS * sizeof *sources, false, false);
+    for (int i = 0; i < SIGNALS; i++) {
+        sources[i].blocks = p->rows;
+        sources[i].changes = doubles(c, "changes", 2 * p->rows);
+        sources[i].total = flat(c, "total", ELEMENT_DOUBLE, 2, true, false);
+    }
+    c->call.arguments.change_total = (fathom_change_total_arguments){SIGNALS, sources, update};
     fact(c, "finite", update->finite);
 }
 
