@@ -65,7 +65,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
                 $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, dy: y.pointer, dy_stride: y.stride, wt: wt.pointer, wt_stride: wt.stride,
                     activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer,
-                    dx_stride: dx.stride)
+                    dx_stride: dx.stride, blocks: nil, blocks_stride: 0)
             }
             let wgrad = call(FATHOM_GEMM_WGRAD) {
                 $0.gemm_wgrad = fathom_gemm_wgrad_arguments(

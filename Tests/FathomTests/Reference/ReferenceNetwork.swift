@@ -22,6 +22,11 @@ struct ReferenceNetwork {
         /// The states behind which `truncate` cuts the gradient. A pass that finds one here goes on from it; else it leaves its own here. So the passes after
         /// a first one, whose parameters differ a little, take these states as constants, and differences know nothing of what lies before them.
         var constants: [String: [[Double]]] = [:]
+        /// What each layer gave, by its position, after the activation that follows where it is a linear layer or a normalization; before it, where there is one.
+        var signals: [String: Batch] = [:]
+        var arguments: [String: (part: Part, z: Batch)] = [:]
+        /// What is added to one number of a layer's signal, there where it is made.
+        var nudge: (path: String, step: Int, row: Int, column: Int, by: Double)?
         /// Mean and unbiased variance of the columns that each batchnorm saw.
         var statistics: [String: (mean: [Double], variance: [Double])] = [:]
     }
@@ -48,8 +53,25 @@ struct ReferenceNetwork {
 
     private func apply(_ parts: [Part], _ prefix: String, _ input: Batch, _ pass: inout Pass) -> Batch {
         var batch = input
-        for (i, part) in parts.enumerated() { batch = apply(part, "\(prefix)\(i)", batch, &pass) }
+        for (i, part) in parts.enumerated() {
+            let path = "\(prefix)\(i)", before = i > 0 && Self.fusing.contains(parts[i - 1].name) && isActivation(part) ? "\(prefix)\(i - 1)" : nil
+            if let before { pass.arguments[before] = (part, batch) }
+            batch = apply(part, path, batch, &pass)
+            let isFollowed = Self.fusing.contains(part.name) && i + 1 < parts.count && isActivation(parts[i + 1])
+            let isRecurrent = ["rnn", "lstm", "gru"].contains(part.name)
+            if let layer = before ?? (isFollowed || isRecurrent ? nil : path) { batch = visited(batch, layer, &pass) }
+        }
         return batch
+    }
+
+    /// Layers whose signal is what the activation behind them makes of it.
+    private static let fusing = ["linear", "layernorm", "rmsnorm", "batchnorm"]
+
+    private func visited(_ signal: Batch, _ path: String, _ pass: inout Pass) -> Batch {
+        var signal = signal
+        if let nudge = pass.nudge, nudge.path == path { signal[nudge.step][nudge.row][nudge.column] += nudge.by }
+        pass.signals[path] = signal
+        return signal
     }
 
     private func apply(_ part: Part, _ path: String, _ x: Batch, _ pass: inout Pass) -> Batch {
@@ -128,8 +150,10 @@ struct ReferenceNetwork {
                 c = constant(c, "c of \(path) before step \(t)", &pass)
             }
             for r in rows.indices { (h[r], c[r]) = cell(part, path, rows[r], h[r], c[r]) }
+            if let nudge = pass.nudge, nudge.path == path, nudge.step == t { h[nudge.row][nudge.column] += nudge.by }
             outputs.append(h)
         }
+        pass.signals[path] = outputs
         return outputs
     }
 
@@ -179,7 +203,11 @@ private func scaled(_ x: [Double], _ gain: [Double]?, _ bias: [Double]?) -> [Dou
 
 private func sigmoid(_ z: Double) -> Double { 1 / (1 + exp(-z)) }
 
-private func activation(_ part: Part, _ z: Double) -> Double {
+func isActivation(_ part: Part) -> Bool {
+    ["identity", "relu", "leakyrelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh"].contains(part.name)
+}
+
+func activation(_ part: Part, _ z: Double) -> Double {
     func argument(default standard: Double) -> Double { part.arguments.first.map { Double($0)! } ?? standard }
     switch part.name {
     case "identity": return z

@@ -1,0 +1,168 @@
+import Fathom
+import Testing
+
+/// What a step tells of its layers, against the float64 reference: signals and their central differences, slopes by differences of the function.
+@Suite struct LayerStatisticsTests {
+    static let networks = [
+        "linear(19) tanh linear(5) relu linear(3)",
+        "linear(5) gelu layernorm tanh linear(18) layernorm linear(3)",
+        "linear(6) batchnorm relu linear(5) batchnorm linear(3) batchnorm",
+        "linear(6) sigmoid residual[layernorm linear(4) relu linear(6)] residual(rezero)[linear(6) silu] linear(3)",
+        "linear(6) residual[linear(5) elu] residual(scale: 0.5)[linear(4)] softplus linear(3) hardtanh",
+        "linear(5) selu dropout(0.4) linear(4) dropout(0.3) leakyrelu(0.1) rmsnorm gelu(tanh) linear(3)",
+        "sequence(4) linear(3) tanh rnn(5, tanh) rnn(4, relu) last linear(3)",
+        "sequence(4) rnn(4, tanh, truncate: 2) rnn(3, identity) mean linear(3)",
+        "sequence(4) lstm(3) layernorm tanh gru(4) linear(3)",
+        "sequence(4) residual[gru(3)] lstm(3, truncate: 2) last linear(3)",
+    ]
+
+    @Test(arguments: networks) func agreeWithTheReference(network: String) throws {
+        try check(network, passes: 1)
+    }
+
+    @Test("Micro-batches add up to the batch", arguments: ["linear(5) tanh linear(4) relu linear(3)", "sequence(4) linear(3) relu lstm(3) last linear(3)"])
+    func passes(network: String) throws { try check(network, passes: 3) }
+
+    @Test("Recomputed signals are told of once") func recomputed() throws {
+        try check("[linear(3) tanh] * 6 linear(3)", passes: 1, recompute: .sqrt)
+    }
+
+    private static let rows = 17, rate = 0.25
+
+    private func check(_ notation: String, passes: Int, recompute: Recompute = .none) throws {
+        let rows = Self.rows, inputs = 8
+        let model = try Model(Network(notation), inputs: inputs, initializer: try Initializer("gaussian(1, bias: 0.5)"), seed: 3)
+        let features = normals(rows * inputs, seed: 11), outputRows = rows * (model.network.outputSteps ?? 1)
+        let classes = (0..<outputRows).map { Int32($0 * 7 % 5 % model.outputs) }
+        let targets: Samples.Targets = model.network.outputSteps.map { .stepClasses(classes, steps: $0) } ?? .classes(classes)
+        let samples = try Samples(columns: inputs, features: .floats(features), targets: targets)
+        let trainer = try Trainer(
+            model, loss: .crossEntropy, optimizer: .sgd(learningRate: Self.rate), clipping: .norm(0.125), recompute: recompute, passes: passes, instruments: .full,
+            seed: 9)
+        try trainer.step(samples, order: Array(0..<UInt32(rows)), first: 0, rows: rows)
+
+        let reference = try ReferenceNetwork(model)
+        var pass = ReferenceNetwork.Pass(seed: 9, step: 1)
+        let steps = model.network.outputSteps ?? 1
+        let answers = (0..<steps).map { t in (0..<rows).map { [Double(classes[$0 * steps + t])] } }
+        _ = reference.loss(.crossEntropy, inputs: features.rows(of: inputs), targets: answers, &pass)
+        let signals = pass.signals, arguments = pass.arguments
+
+        let norms = Dictionary(uniqueKeysWithValues: trainer.gradientNorms.map { ($0.name, $0.norm) })
+        #expect(trainer.layers.map(\.name) == model.summary.filter { $0.parameters > 0 }.map(\.name))
+        for layer in trainer.layers {
+            let path = String(layer.name.prefix { $0.isNumber || $0 == "." }.dropLast()), signal = try #require(signals[path])
+            let values = signal.flatMap { $0.flatMap(\.self) }, mean = values.reduce(0, +) / Double(values.count)
+            let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+            #expect(layer.entries == values.count)
+            // Some hundred roundings of 6e-8, of numbers of size 1.
+            let size = (mean * mean + deviation * deviation).squareRoot()
+            let told = (mean: try #require(layer.activationMean), deviation: try #require(layer.activationStd))
+            #expect(abs(told.mean - mean) <= 2e-5 * size && abs(told.deviation - deviation) <= 2e-5 * size, "\(layer)")
+
+            // As the gradients of parameters: central differences err by 1e-11, the core's gradients by a few hundred roundings.
+            let gradient = differences(of: signal, path, reference, features.rows(of: inputs), answers, pass)
+            let found = try #require(layer.signalGradientNorm)
+            #expect(abs(found - gradient) <= 1e-4 * gradient + 1e-8, "\(layer.name): \(found), not \(gradient)")
+            try checkSlopes(layer, arguments[path], signal, isGated: layer.name.hasSuffix("lstm") || layer.name.hasSuffix("gru"))
+
+            let mine = norms.filter { isOf($0.key, path) }.map(\.value)
+            #expect(abs(layer.gradientNorm - norm(mine)) <= 1e-12 * layer.gradientNorm)
+            let weights = reference.tensors.filter { isOf($0.key, path) && !$0.key.contains("running_") }.flatMap(\.value)
+            let weightSize = try #require(layer.weightNorm)
+            #expect(abs(weightSize - norm(weights)) <= 1e-12 * norm(weights))
+            // ΔW is rounded where it is added: by 6e-8 of the weights.
+            let clip = min(1, 0.125 / norm(Array(norms.values)))
+            if norm(weights) > 0 {
+                let ratio = try #require(layer.updateRatio)
+                #expect(abs(ratio - Self.rate * clip * layer.gradientNorm / norm(weights)) <= 1e-7)
+            }
+            #expect(layer.subnormal == 0 && layer.nonfinite == 0)
+        }
+    }
+
+    /// Whether a tensor is the layer's own, and not of one inside it.
+    private func isOf(_ tensor: String, _ path: String) -> Bool { tensor.hasPrefix(path + ".") && !(tensor.dropFirst(path.count + 1).first?.isNumber ?? false) }
+
+    /// ‖∂L/∂h‖ of a layer's signal h.
+    private func differences(
+        of signal: Batch, _ path: String, _ reference: ReferenceNetwork, _ inputs: [[Double]], _ answers: Batch, _ first: ReferenceNetwork.Pass
+    ) -> Double {
+        let h = 1e-5
+        var pass = first, gradients: [Double] = []
+        for t in signal.indices { for r in signal[t].indices { for c in signal[t][r].indices {
+            let losses = [h, -h].map { by in
+                pass.nudge = (path, t, r, c, by)
+                return reference.loss(.crossEntropy, inputs: inputs, targets: answers, &pass)
+            }
+            gradients.append((losses[0] - losses[1]) / (2 * h))
+        } } }
+        return norm(gradients)
+    }
+
+    private func checkSlopes(_ layer: LayerStatistics, _ argument: (part: Part, z: Batch)?, _ signal: Batch, isGated: Bool) throws {
+        if isGated { return #expect(layer.slopeMeanSquare == nil && layer.saturated == nil && layer.dead == nil) }
+        let columns = signal[0][0].count
+        let slopes: [[Double]]
+        if let argument {
+            // Central differences with h = 1e-5: within 1e-10, but at kinks, where no z lies.
+            slopes = argument.z.flatMap { $0 }.map { $0.map { (activation(argument.part, $0 + 1e-5) - activation(argument.part, $0 - 1e-5)) / 2e-5 } }
+        } else if layer.name.hasSuffix("rnn"), columns > 3 {
+            // tanh, or relu, which makes nothing negative.
+            let isTanh = signal.joined().joined().contains { $0 < 0 }
+            slopes = signal.flatMap { $0 }.map { $0.map { isTanh ? 1 - $0 * $0 : $0 > 0 ? 1 : 0 } }
+        } else {
+            slopes = signal.flatMap { $0 }.map { $0.map { _ in 1 } }
+        }
+        let all = slopes.flatMap(\.self), count = Double(all.count)
+        let largest: [String: Double] = ["sigmoid": 0.25, "gelu": 1.129, "silu": 1.0998, "selu": 1.758]
+        let threshold = (argument.flatMap { largest[$0.part.name] } ?? 1) / 20
+        let exact = all.reduce(0) { $0 + $1 * $1 } / count
+        let mean = try #require(layer.slopeMeanSquare)
+        #expect(abs(mean - exact) <= 2e-5, "\(layer.name)")
+        #expect(layer.saturated == Double(all.count { $0.magnitude < threshold }) / count, "\(layer.name)")
+        let dead = (0..<columns).count { c in slopes.allSatisfy { $0[c] == 0 } }
+        #expect(layer.dead == Double(dead) / Double(columns), "\(layer.name)")
+    }
+
+    private func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+}
+
+extension LayerStatisticsTests {
+    @Test("Training is the same bits whatever is told of it", arguments: networks) func sameBits(network: String) throws {
+        let features = normals(40 * 8, seed: 1)
+        func trained(_ instruments: Trainer.Instruments, threads: Int) throws -> (parameters: [[Float]], layers: [LayerStatistics]) {
+            let model = try Model(Network(network), inputs: 8, seed: 3), steps = model.network.outputSteps
+            let classes = (0..<40 * (steps ?? 1)).map { Int32($0 % model.outputs) }
+            let samples = try Samples(columns: 8, features: .floats(features), targets: steps.map { .stepClasses(classes, steps: $0) } ?? .classes(classes))
+            let trainer = try Trainer(model, loss: .crossEntropy, optimizer: .adam(learningRate: 0.01), clipping: .norm(0.5), instruments: instruments, seed: 4, threads: threads)
+            for _ in 0..<3 { try trainer.step(samples, order: Array(0..<40), first: 0, rows: 40) }
+            return (try trainer.model.parameters().map(\.values), trainer.layers)
+        }
+        let plain = try trained(.none, threads: 1), told = try trained(.full, threads: 1)
+        #expect(plain.parameters == told.parameters)
+        for threads in 2...3 {
+            let other = try trained(.summary, threads: threads)
+            #expect(other.parameters == told.parameters && other.layers == told.layers)
+        }
+    }
+
+    @Test("Exponents count every number once, subnormal ones below −126") func exponents() throws {
+        let network = try Network("linear(3, bias: false) linear(2)")
+        let trainer = try Trainer(Model(network, inputs: 2, seed: 1), loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), instruments: .full)
+        try trainer.step(inputs: [1, 0, 1e-39, 0], targets: [0, 0, 0, 0])
+        let weights = try trainer.model.parameters(), first = try trainer.exponents()[0]
+        let exponents = weights[0].values.map { Int($0.exponent) }
+        #expect(first.weight.zero == 0 && first.weight.lowest == exponents.min() && first.weight.counts.reduce(0, +) == 6)
+        for (i, count) in first.weight.counts.enumerated() { #expect(count == exponents.count { $0 == first.weight.lowest + i }) }
+        // The second row of h is 1e-39 times a weight: subnormal; the gradient of the unused input is 0.
+        #expect(first.activation.lowest == -127 && first.activation.counts[0] == 3 && first.gradient.zero == 3)
+    }
+
+    @Test("A branch is measured beside its trunk") func branches() throws {
+        let model = try Model(Network("residual(scale: 0.5)[linear(2, bias: false, init: identity)] residual(rezero)[linear(2)]"), inputs: 2, seed: 1)
+        let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1e-30), instruments: .full)
+        try trainer.step(inputs: [3, 4], targets: [0, 0])
+        #expect(trainer.branchRatios.map(\.name) == ["0.residual", "1.residual"] && trainer.branchRatios.map(\.ratio) == [0.5, 0])
+    }
+}
