@@ -1,6 +1,7 @@
 import ArgumentParser
 import Fathom
 import FathomCommandLine
+import FathomFormats
 import Foundation
 
 struct LabCommand: ParsableCommand {
@@ -49,8 +50,35 @@ struct LabCommand: ParsableCommand {
         try Fathom.Kernels.checkOverride()
         let chosen = try LabExperiment.named(experiment)
         try chosen.check(given: texts.filter { $0.text != nil }.map(\.option) + (gain.isEmpty ? [] : [.gain]) + (train ? [.train] : []))
-        let result = try chosen.run(parameters())
+        let parameters = try parameters(), page = try output.map { try Self.place(in: $0, chosen.name) }
+        let result = try chosen.run(parameters)
+        if let page { try write(result, chosen, to: page) }
         try StandardStreams.result(json ? result.lines(chosen.name) : result.text(chosen, width: Terminal.width(of: STDOUT_FILENO) ?? 80, unicode: hasUnicode()))
+    }
+
+    /// Of the page; what stands in its way is said before anything is computed.
+    private static func place(in folder: String, _ name: String) throws -> URL {
+        let url = URL(filePath: folder, directoryHint: .isDirectory), page = url.appending(path: "\(name).html")
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
+            throw FathomError.cannotCreate("\(folder) is a file; --output takes a folder")
+        }
+        guard !FileManager.default.fileExists(atPath: page.path) || Page.isPage(page.path) else {
+            throw FathomError.cannotCreate("\(page.path) is there already and is no page of fathom's; name another folder, or move it away")
+        }
+        return page
+    }
+
+    /// Whole, at the end: an experiment that is interrupted leaves nothing.
+    private func write(_ result: LabResult, _ experiment: LabExperiment, to page: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: page.deletingLastPathComponent(), withIntermediateDirectories: true)
+        } catch {
+            throw FathomError.cannotCreate("\(page.deletingLastPathComponent().path) cannot be made: \(error.localizedDescription)")
+        }
+        let command = (["fathom-profiler"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
+        try result.page(experiment, command: command).write(to: page.path)
+        StandardStreams.note("wrote \(page.path)")
     }
 
     private func parameters() throws -> LabParameters {

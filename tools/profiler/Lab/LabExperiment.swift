@@ -47,7 +47,7 @@ struct LabExperiment: Sendable {
     let options: [(option: LabOption, standard: String)]
     let run: @Sendable (LabParameters) throws -> LabResult
 
-    static let all: [LabExperiment] = [.tower, .linear, .recurrent, .lyapunov]
+    static let all: [LabExperiment] = [.tower, .linear, .saturation, .conditioning, .isometry, .recurrent, .lyapunov, .depth]
 
     static func named(_ name: String) throws -> LabExperiment {
         if let experiment = all.first(where: { $0.name == name }) { return experiment }

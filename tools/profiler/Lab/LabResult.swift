@@ -1,3 +1,4 @@
+import Fathom
 import FathomCommandLine
 import FathomFormats
 import Foundation
@@ -16,8 +17,8 @@ struct LabResult {
         let x: [JSON.Member]
         let quantity: String
         let measured: Double
-        var reference: Reference?
-        var standardError: Double?
+        let reference: Reference?
+        let standardError: Double?
 
         init(_ quantity: String, _ x: [JSON.Member], _ measured: Double, _ reference: Reference? = nil, standardError: Double? = nil) {
             (self.x, self.quantity, self.measured, self.reference, self.standardError) = (x, quantity, measured, reference, standardError)
@@ -28,12 +29,22 @@ struct LabResult {
         }
     }
 
-    /// The setting, in a sentence.
+    struct Listing {
+        let title: String
+        let header: [String], rows: [[String]]
+        /// Columns of words, on the left; the others are figures.
+        var words = 0
+
+        var right: Set<Int> { Set(words..<header.count) }
+    }
+
+    /// The setting, in a sentence without its end.
     let setting: String
     var rows: [Row] = []
-    var tables: [(title: String, table: Table)] = []
+    var tables: [Listing] = []
     var charts: [Chart] = []
-    /// What came out, a sentence each.
+    var maps: [HeatMap] = []
+    /// What came out, a sentence each without its end.
     var findings: [String] = []
 
     init(_ setting: String) { self.setting = setting }
@@ -57,17 +68,32 @@ struct LabResult {
     func text(_ experiment: LabExperiment, width: Int, unicode: Bool) -> String {
         func paragraph(_ text: String) -> String { wrapped(text, width: width, indent: "") }
         let head = paragraph("\(experiment.name): \(setting)") + paragraph("what to see: \(experiment.sees)")
-        let tables = tables.map { "\n" + paragraph($0.title) + $0.table.text(width: width) }
-        let charts = charts.map { "\n" + $0.text(width: width, unicode: unicode) }
-        return head + tables.joined() + charts.joined() + "\n" + findings.map { paragraph("found: \($0)") }.joined()
+        let tables = tables.map { "\n" + paragraph($0.title) + Table(header: $0.header, rows: $0.rows, right: $0.right).text(width: width) }
+        let figures = charts.map { "\n" + $0.text(width: width, unicode: unicode) } + maps.map { "\n" + $0.text(width: width, unicode: unicode) }
+        return head + tables.joined() + figures.joined() + "\n" + findings.map { paragraph("found: \($0)") }.joined()
+    }
+
+    /// - Parameter command: that made it.
+    func page(_ experiment: LabExperiment, command: String) -> Page {
+        var page = Page("The lab: \(experiment.name)", setting + ".")
+        page.verdict(experiment.sees.capitalizedSentence)
+        page.list(findings.map(\.capitalizedSentence))
+        for map in maps { page.figure(map) }
+        for chart in charts { page.figure(chart) }
+        for table in tables {
+            page.heading(table.title.capitalizedSentence)
+            page.table(table.header, table.rows, right: table.right)
+        }
+        page.facts([
+            ("command", command), ("fathom", fathomVersion), ("machine", "\(Fathom.Kernels.instructionSet), \(Fathom.Kernels.threadsAvailable) threads"),
+        ])
+        return page
     }
 }
 
-extension Table {
-    /// Figures: every column set to the right.
-    init(figures header: [String], _ rows: [[String]]) { self.init(header: header, rows: rows, right: Set(header.indices)) }
-    /// The first column says what the others are figures of.
-    init(named header: [String], _ rows: [[String]]) { self.init(header: header, rows: rows, right: Set(header.indices.dropFirst())) }
+extension String {
+    /// "a sentence" as "A sentence."
+    fileprivate var capitalizedSentence: String { prefix(1).uppercased() + dropFirst() + "." }
 }
 
 /// At most so many of them, evenly spaced, the first and the last among them.

@@ -99,9 +99,9 @@ extension LinearNetworks {
             result.rows.append(.init("log10_gradient_norm", ["layer": .integer(k + 1)], row.measured, .exact(row.exact)))
             result.rows.append(.init("log10_product_of_other_norms", ["layer": .integer(k + 1)], row.bound))
         }
-        result.tables.append(("log10 of the norm of ∂L/∂W_k: by the kernels, as backward product times forward product, and the product of all other norms", Table(
-            figures: ["k", "measured", "exact", "product of norms"],
-            spread(Array(rows.enumerated()), most: 10).map { [String($0 + 1), figure($1.measured, digits: 5), figure($1.exact, digits: 5), figure($1.bound, digits: 5)] })))
+        result.tables.append(.init(
+            title: "log10 of the norm of ∂L/∂W_k: by the kernels, as backward product times forward product, and the product of all other norms",
+            header: ["k", "measured", "exact", "product of norms"], rows: spread(Array(rows.enumerated()), most: 10).map { [String($0 + 1), figure($1.measured, digits: 5), figure($1.exact, digits: 5), figure($1.bound, digits: 5)] }))
         let off = layers.map { $0.measured.distance(to: $0.exact) / $0.exact.frobeniusNorm }.max() ?? 0
         result.findings.append("every ∂L/∂W_k is its backward product times its forward product to \(figure(off, digits: 2)) of its norm")
     }
@@ -116,18 +116,18 @@ extension LinearNetworks {
                 result.rows.append(.init("log10_singular_value", ["depth": .integer(i + 1), "index": .integer(index + 1)], value * decimal))
             }
         }
-        result.tables.append(("log10 of the norm of W_l…W₁, of the product of norms, and of the middle and the smallest singular value", Table(
-            figures: ["l", "norm of product", "product of norms", "middle", "smallest"], spread(Array(products.enumerated()), most: 10).map { i, product in
+        result.tables.append(.init(
+            title: "log10 of the norm of W_l…W₁, of the product of norms, and of the middle and the smallest singular value",
+            header: ["l", "norm of product", "product of norms", "middle", "smallest"], rows: spread(Array(products.enumerated()), most: 10).map { i, product in
                 let values = product.logSingularValues
                 return [String(i + 1)] + [values[0], product.logBound, values[width / 2], values[width - 1]].map { figure($0 * decimal) }
-            })))
+            }))
         func points(_ value: (Int) -> Double) -> [(Double, Double)] { products.indices.map { (Double($0 + 1), value($0) * decimal) } }
         result.charts.append(Chart(
-            "Norm of the product, product of norms, and the spectrum", x: .init(label: "layers l"), y: .init(label: "log10 σ"),
-            [.init(name: "product of norms", points: points { products[$0].logBound }, style: .line)]
-                + [("largest", 0), ("middle", width / 2), ("smallest", width - 1)].map { name, index in
-                    .init(name: "\(name) σ of the product", points: points { products[$0].logSingularValues[index] })
-                }))
+            "Norm of the product, product of norms, and the spectrum", x: Axis("layers l"), y: Axis("log10 σ"),
+            [("largest", 0), ("middle", width / 2), ("smallest", width - 1)].map { name, index in
+                .init("\(name) σ of the product", .line, points { products[$0].logSingularValues[index] })
+            } + [.init("product of norms", .theory, points { products[$0].logBound }, look: 0)]))
         let last = products[depth - 1]
         result.findings.append(
             "after \(depth) layers the product of norms is 10^\(figure((last.logBound - last.logSingularValues[0]) * decimal, digits: 3)) times the norm of the "
@@ -140,14 +140,14 @@ extension LinearNetworks {
             result.rows.append(.init("exponent", ["index": .integer(i + 1)], exponent, .predicted(theory[i]), standardError: spectrum.standardError[i]))
         }
         let rows = theory.indices.map { (spectrum.exponents[$0], spectrum.standardError[$0], theory[$0]) }
-        result.tables.append(("Lyapunov exponents, nats a layer, beside Newman's formula", Table(
-            figures: ["i", "measured", "Newman", "apart by"], spread(Array(rows.enumerated()), most: 16).map { i, row in
+        result.tables.append(.init(
+            title: "Lyapunov exponents, nats a layer, beside Newman's formula", header: ["i", "measured", "Newman", "apart by"], rows: spread(Array(rows.enumerated()), most: 16).map { i, row in
                 [String(i + 1), figure(row.0, row.1), figure(row.2), row.1.isFinite ? "\(figure((row.0 - row.2) / row.1, digits: 2)) s.e." : "–"]
-            })))
+            }))
         result.charts.append(Chart(
-            "Lyapunov exponents", x: .init(label: "index i"), y: .init(label: "nats a layer"),
-            [.init(name: "Newman 1986", points: theory.enumerated().map { (Double($0 + 1), $1) }, style: .line),
-             .init(name: "measured", points: spectrum.exponents.enumerated().map { (Double($0 + 1), $1) })]))
+            "Lyapunov exponents", x: Axis("index i"), y: Axis("nats a layer"),
+            [.init("measured", .points, spectrum.exponents.enumerated().map { (Double($0 + 1), $1) }, error: averages > 1 ? spectrum.standardError : []),
+             .init("Newman 1986", .theory, theory.enumerated().map { (Double($0 + 1), $1) })]))
         let worst = rows.map { ($0.0 - $0.2).magnitude / $0.1 }.max() ?? .nan
         if worst.isFinite { result.findings.append("the exponents are within \(figure(worst, digits: 2)) standard errors of Newman's formula") }
     }

@@ -148,14 +148,14 @@ extension LyapunovLab {
                 result.rows.append(.init(name, ["gain": .number(gain)], mean.mean, .predicted(figure.predicted), standardError: mean.standardError))
             }
         }
-        result.tables.append((title, Table(figures: ["gain", "by QR", "two trajectories", theory], zip(gains, figures).map { gain, row in
+        result.tables.append(.init(title: title, header: ["gain", "by QR", "two trajectories", theory], rows: zip(gains, figures).map { gain, row in
             [figure(gain), figure(row.qr.mean, row.qr.standardError), figure(row.trajectories.mean, row.trajectories.standardError), String(format: "%+.4f", row.predicted)]
-        })))
+        }))
         func points(_ value: (Figures) -> Double) -> [(Double, Double)] { zip(gains, figures).map { ($0, value($1)) } }
         result.charts.append(Chart(
-            title, x: .init(label: "gain"), y: .init(label: "largest exponent"),
-            [.init(name: theory, points: points(\.predicted), style: .line), .init(name: "by QR", points: points(\.qr.mean)),
-             .init(name: "two trajectories", points: points(\.trajectories.mean))]))
+            title, x: Axis("gain"), y: Axis("largest exponent"),
+            [.init("by QR", .points, points(\.qr.mean), error: averages > 1 ? figures.map(\.qr.standardError) : []), .init(theory, .theory, points(\.predicted)),
+             .init("two trajectories", .points, points(\.trajectories.mean), look: 1)], marks: [.y(0, "neither")]))
     }
 
     /// Not renormalized: how two trajectories part, or meet.
@@ -164,10 +164,10 @@ extension LyapunovLab {
         for gain in spread(gains, most: 3) {
             guard let pass = try? recurrentPass(gain: gain, seed: seed), let logs = try? separations(pass, renormalized: false) else { continue }
             for (t, value) in logs.enumerated() { result.rows.append(.init("distance", ["gain": .number(gain), "step": .integer(t + 2)], exp(value))) }
-            series.append(.init(name: "gain \(figure(gain))", points: logs.enumerated().map { (Double($0 + 2), exp($1)) }))
+            series.append(.init("gain \(figure(gain))", .line, logs.enumerated().map { (Double($0 + 2), exp($1)) }))
         }
         result.charts.append(Chart(
-            "Distance of two trajectories of the recurrent layer", x: .init(label: "time step"), y: .init(label: "distance", isLogarithmic: true), series))
+            "Distance of two trajectories of the recurrent layer", x: Axis("time step"), y: Axis("distance", .logarithmic), series))
     }
 
     private func findings(_ figures: [Figures], _ system: String) -> [String] {

@@ -107,12 +107,12 @@ extension RecurrentLab {
         var result = LabResult("recurrent layers of \(width) units over \(steps) time steps; weights between states have spectral radius ρ = \(radii.map { figure($0) }.joined(separator: ", "))")
         let curves = try settings.map { setting in try radii.map { try curve(setting, radius: $0) } }
         for curve in curves.joined() { add(curve, to: &result) }
-        result.tables.append(("log10 of the gradient that is left after \(steps) steps, beside ρ^\(steps)", Table(
-            named: ["cell", "weights", "gradient"] + radii.map { "ρ = \(figure($0))" },
-            curves.map { row in
+        result.tables.append(.init(
+            title: "log10 of the gradient that is left after \(steps) steps, beside ρ^\(steps)", header: ["cell", "weights", "gradient"] + radii.map { "ρ = \(figure($0))" },
+            rows: curves.map { row in
                 let setting = row[0].setting
                 return [setting.shortCell, setting.weights.rawValue, setting.takesNorm ? "norm" : "signal"] + row.map { figure($0.logNorms[steps] / log(10)) }
-            } + [["ρ^\(steps)", "", ""] + radii.map { figure(Double(steps) * log10($0)) }])))
+            } + [["ρ^\(steps)", "", ""] + radii.map { figure(Double(steps) * log10($0)) }], words: 3))
         result.charts = [curves[0], curves[2]].map { chart($0) } + radii.enumerated().map { i, radius in
             chart("Cells with orthogonal weights, ρ = \(figure(radius))", ([0] + Array(3..<curves.count)).map { curves[$0][i] }) { $0.setting.shortCell }
         }
@@ -141,11 +141,11 @@ extension RecurrentLab {
         func points(_ curve: Curve, _ log: (Int) -> Double) -> [(Double, Double)] { curve.logNorms.indices.map { (Double($0), exp(log($0))) } }
         let radii = Array(Set(curves.map(\.radius))).sorted()
         let lines = radii.map { radius in
-            Chart.Series(name: "\(figure(radius))^lag", points: points(curves[0]) { Double($0) * log(radius) }, style: .line)
+            Chart.Series("\(figure(radius))^lag", .theory, points(curves[0]) { Double($0) * log(radius) }, look: radii.count > 1 ? radii.firstIndex(of: radius) : 0)
         }
         return Chart(
-            title, x: .init(label: "lag"), y: .init(label: "gradient", isLogarithmic: true),
-            lines + curves.map { curve in .init(name: name(curve), points: points(curve) { curve.logNorms[$0] }) })
+            title, x: Axis("lag"), y: Axis("gradient", .logarithmic),
+            curves.map { curve in .init(name(curve), .line, points(curve) { curve.logNorms[$0] }) } + lines)
     }
 
     private func findings(_ curves: [Curve]) -> [String] {

@@ -1,5 +1,6 @@
 import Fathom
 import FathomCommandLine
+import FathomFormats
 import Foundation
 
 /// A tower of scalars, f = σ(σ(…σ(w·x)…)) with σ(z) = φ(a·z), L times: ∂f/∂w = x·∏ a·φ′(a·z_k).
@@ -95,18 +96,17 @@ extension Tower {
             result.rows.append(.init("gradient_float64", ["depth": .integer(i + 1)], float64[i].gradient, .exact(exact)))
         }
         let judged = (1...depth).map { ($0, Tower.deviation(measured[$0 - 1], exact[$0 - 1].gradient, depth: $0)) }
-        result.tables = [("∂f/∂w and how far float32 is from it, in 2^-24 of it (subnormal: in steps of 2^-149), beside what the rounding of every layer may add up to", Table(
-            figures: ["L", "float32", "exact"] + (isSigmoid ? ["|x|/4^L"] : []) + ["off by", "at most"],
-            spread(judged, most: 16).map { depth, deviation in
+        result.tables = [.init(title: "∂f/∂w and how far float32 is from it, in 2^-24 of it (subnormal: in steps of 2^-149), beside what the rounding of every layer may add up to",
+            header: ["L", "float32", "exact"] + (isSigmoid ? ["|x|/4^L"] : []) + ["off by", "at most"],
+            rows: spread(judged, most: 16).map { depth, deviation in
                 [String(depth), figure(Double(measured[depth - 1])), figure(exact[depth - 1].gradient.high)] + (isSigmoid ? [figure(bounds[depth - 1])] : [])
                     + [figure(deviation.units, digits: 3), figure(deviation.limit)]
-            }))]
+            })]
         func points(_ values: [Double]) -> [(Double, Double)] { values.enumerated().map { (Double($0 + 1), $1.magnitude) } }
         result.charts = [Chart(
-            "The gradient of a tower's weight", x: .init(label: "depth L"), y: .init(label: "|∂f/∂w|", isLogarithmic: true),
-            [.init(name: "exact", points: points(exact.map(\.gradient.high)), style: .line)]
-                + (isSigmoid ? [.init(name: "bound |x|/4^L", points: points(bounds), style: .line)] : [])
-                + [.init(name: "float32", points: points(measured.map(Double.init)))])]
+            "The gradient of a tower's weight", x: Axis("depth L"), y: Axis("|∂f/∂w|", .logarithmic),
+            [.init("float32", .points, points(measured.map(Double.init))), .init("exact", .theory, points(exact.map(\.gradient.high)))]
+                + (isSigmoid ? [.init("bound |x|/4^L", .theory, points(bounds), look: 1)] : []))]
         result.findings = findings(measured, exact.map(\.gradient), judged.map(\.1))
         return result
     }

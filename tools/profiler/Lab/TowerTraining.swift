@@ -1,5 +1,6 @@
 import Fathom
 import FathomCommandLine
+import FathomFormats
 import Foundation
 
 /// Gradient descent on the one weight of a tower, towards an output of 0: w ← w − η·2f·∂f/∂w.
@@ -24,17 +25,17 @@ struct TowerTraining {
                 result.rows.append(.init("weight", ["activation": .string(name), "step": .integer(i)], Double(step.weight), .exact(step.exactWeight)))
                 result.rows.append(.init("gradient_norm", ["activation": .string(name), "step": .integer(i)], step.gradient))
             }
-            result.tables.append((name, Table(figures: ["step", "w", "w in float64", "loss", "|gradient|"], spread(Array(steps.enumerated()), most: 13).map { i, step in
+            result.tables.append(.init(title: name, header: ["step", "w", "w in float64", "loss", "|gradient|"], rows: spread(Array(steps.enumerated()), most: 13).map { i, step in
                 [String(i), String(step.weight), figure(step.exactWeight, digits: 9), figure(step.loss), figure(step.gradient)]
-            })))
+            }))
             func moved(_ weight: (Step) -> Double) -> [(Double, Double)] { steps.enumerated().dropFirst().map { (Double($0), (weight($1) - Double(tower.weight)).magnitude) } }
             series += [
-                .init(name: "\(name), float64", points: moved(\.exactWeight), style: .line), .init(name: "\(name), trained in float32", points: moved { Double($0.weight) }),
+                .init("\(name), trained in float32", .points, moved { Double($0.weight) }), .init("\(name), float64", .theory, moved(\.exactWeight)),
             ]
             result.findings.append(finding(name, steps))
         }
         result.charts = [Chart(
-            "How far the weight has moved (0 has no place on the axis)", x: .init(label: "step"), y: .init(label: "|w − w0|", isLogarithmic: true), series)]
+            "How far the weight has moved (0 has no place on the axis)", x: Axis("step"), y: Axis("|w − w0|", .logarithmic), series)]
         return result
     }
 
