@@ -141,10 +141,10 @@ extension DepthLab {
         }
         func of(_ change: String) -> [Trial] { trials.filter { $0.change == change } }
         result.tables.append(.init(
-            title: "Exponent at initialization (nats a step) and accuracy on held-out rows after training, by depth",
+            title: "Exponent at initialization (nats a step), and accuracy on held-out rows after training, by depth",
             header: ["change"] + depths.map { "\($0) layers" }, rows: changes.map { change in
                 [Self.short(change)] + depths.map { depth in
-                    of(change).first { $0.depth == depth }.map { String(format: "%+.2f %3.0f %%", $0.exponent, 100 * $0.accuracy) } ?? "–"
+                    of(change).first { $0.depth == depth }.map { String(format: "%+.2f, %2.0f %%", $0.exponent, 100 * $0.accuracy) } ?? "–"
                 }
             }, words: 1))
         result.charts.append(Chart(

@@ -81,7 +81,7 @@ struct LabResult {
         for map in maps { page.figure(map) }
         for chart in charts { page.figure(chart) }
         for table in tables {
-            page.heading(table.title.capitalizedSentence)
+            page.heading(table.title)
             page.table(table.header, table.rows, right: table.right)
         }
         page.facts([

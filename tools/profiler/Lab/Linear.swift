@@ -100,7 +100,7 @@ extension LinearNetworks {
             result.rows.append(.init("log10_product_of_other_norms", ["layer": .integer(k + 1)], row.bound))
         }
         result.tables.append(.init(
-            title: "log10 of the norm of ∂L/∂W_k: by the kernels, as backward product times forward product, and the product of all other norms",
+            title: "Log10 of the norm of ∂L/∂W_k: by the kernels, as backward product times forward product, and the product of all other norms",
             header: ["k", "measured", "exact", "product of norms"], rows: spread(Array(rows.enumerated()), most: 10).map { [String($0 + 1), figure($1.measured, digits: 5), figure($1.exact, digits: 5), figure($1.bound, digits: 5)] }))
         let off = layers.map { $0.measured.distance(to: $0.exact) / $0.exact.frobeniusNorm }.max() ?? 0
         result.findings.append("every ∂L/∂W_k is its backward product times its forward product to \(figure(off, digits: 2)) of its norm")
@@ -117,7 +117,7 @@ extension LinearNetworks {
             }
         }
         result.tables.append(.init(
-            title: "log10 of the norm of W_l…W₁, of the product of norms, and of the middle and the smallest singular value",
+            title: "Log10 of the norm of W_l…W₁, of the product of norms, and of the middle and the smallest singular value",
             header: ["l", "norm of product", "product of norms", "middle", "smallest"], rows: spread(Array(products.enumerated()), most: 10).map { i, product in
                 let values = product.logSingularValues
                 return [String(i + 1)] + [values[0], product.logBound, values[width / 2], values[width - 1]].map { figure($0 * decimal) }

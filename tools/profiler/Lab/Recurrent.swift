@@ -108,11 +108,11 @@ extension RecurrentLab {
         let curves = try settings.map { setting in try radii.map { try curve(setting, radius: $0) } }
         for curve in curves.joined() { add(curve, to: &result) }
         result.tables.append(.init(
-            title: "log10 of the gradient that is left after \(steps) steps, beside ρ^\(steps)", header: ["cell", "weights", "gradient"] + radii.map { "ρ = \(figure($0))" },
+            title: "Log10 of the gradient that is left after \(steps) steps, beside ρ^\(steps)", header: ["cell", "weights", "gradient"] + radii.map { "ρ = \(figure($0))" },
             rows: curves.map { row in
                 let setting = row[0].setting
-                return [setting.shortCell, setting.weights.rawValue, setting.takesNorm ? "norm" : "signal"] + row.map { figure($0.logNorms[steps] / log(10)) }
-            } + [["ρ^\(steps)", "", ""] + radii.map { figure(Double(steps) * log10($0)) }], words: 3))
+                return [setting.shortCell, setting.weights.rawValue, setting.takesNorm ? "norm" : "signal"] + row.map { Self.decimals($0.logNorms[steps] / log(10)) }
+            } + [["ρ^\(steps)", "", ""] + radii.map { Self.decimals(Double(steps) * log10($0)) }], words: 3))
         result.charts = [curves[0], curves[2]].map { chart($0) } + radii.enumerated().map { i, radius in
             chart("Cells with orthogonal weights, ρ = \(figure(radius))", ([0] + Array(3..<curves.count)).map { curves[$0][i] }) { $0.setting.shortCell }
         }
@@ -132,6 +132,8 @@ extension RecurrentLab {
                 "gradient_norm", x(lag), exp(norm), !curve.isLinear ? nil : curve.setting.weights == .nonnormal ? .predicted(power) : .exact(power)))
         }
     }
+
+    private static func decimals(_ value: Double) -> String { String(format: "%+.4f", value) }
 
     private func chart(_ curves: [Curve]) -> Chart {
         chart("Linear, \(curves[0].setting.weights.rawValue) weights", curves) { "ρ = \(figure($0.radius))" }

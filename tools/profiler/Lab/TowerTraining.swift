@@ -25,7 +25,7 @@ struct TowerTraining {
                 result.rows.append(.init("weight", ["activation": .string(name), "step": .integer(i)], Double(step.weight), .exact(step.exactWeight)))
                 result.rows.append(.init("gradient_norm", ["activation": .string(name), "step": .integer(i)], step.gradient))
             }
-            result.tables.append(.init(title: name, header: ["step", "w", "w in float64", "loss", "|gradient|"], rows: spread(Array(steps.enumerated()), most: 13).map { i, step in
+            result.tables.append(.init(title: "Training \(name)", header: ["step", "w", "w in float64", "loss", "|gradient|"], rows: spread(Array(steps.enumerated()), most: 13).map { i, step in
                 [String(i), String(step.weight), figure(step.exactWeight, digits: 9), figure(step.loss), figure(step.gradient)]
             }))
             func moved(_ weight: (Step) -> Double) -> [(Double, Double)] { steps.enumerated().dropFirst().map { (Double($0), (weight($1) - Double(tower.weight)).magnitude) } }
@@ -62,9 +62,9 @@ struct TowerTraining {
     private func finding(_ name: String, _ steps: [Step]) -> String {
         guard let first = steps.first, let last = steps.last else { return "" }
         if last.weight == first.weight {
-            return "\(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since a change of \(figure(Self.rate * first.gradient)) is lost beside \(first.weight)"
+            return "training \(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since a change of \(figure(Self.rate * first.gradient)) is lost beside \(figure(Double(first.weight)))"
         }
-        if !last.loss.isFinite { return "\(name): exploding: the first step throws the weight from \(first.weight) to \(figure(Double(steps[1].weight))); after \(steps.count - 1) steps float32 has no number for the loss" }
-        return "\(name): the weight goes from \(first.weight) to \(figure(Double(last.weight))), the loss from \(figure(first.loss)) to \(figure(last.loss))"
+        if !last.loss.isFinite { return "training \(name): exploding: the first step throws the weight from \(figure(Double(first.weight))) to \(figure(Double(steps[1].weight))); after \(steps.count - 1) steps float32 has no number for the loss" }
+        return "training \(name): the weight goes from \(figure(Double(first.weight))) to \(figure(Double(last.weight))), the loss from \(figure(first.loss)) to \(figure(last.loss))"
     }
 }
