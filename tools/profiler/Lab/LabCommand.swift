@@ -47,6 +47,9 @@ struct LabCommand: ParsableCommand {
     }
 
     func run() throws {
+        // Matrices here are small: a second thread is waited for longer than it helps (`depth` took 9 s on one thread and 62 s on two of a busy machine). Bits
+        // do not depend on it; whoever sets the variable has it.
+        setenv("OMP_NUM_THREADS", "1", 0)
         try Fathom.Kernels.checkOverride()
         let chosen = try LabExperiment.named(experiment)
         try chosen.check(given: texts.filter { $0.text != nil }.map(\.option) + (gain.isEmpty ? [] : [.gain]) + (train ? [.train] : []))
@@ -108,12 +111,16 @@ struct LabCommand: ParsableCommand {
     }
 
     private static func activation(_ text: String) throws -> Activation {
+        let name = String(text.prefix { $0 != "(" }), names = ["identity", "relu", "leakyrelu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid", "softplus", "hardtanh"]
+        guard names.contains(name) else {
+            throw UsageError("unknown activation '\(text)'; \(Vocabulary(kind: "activation", names: names).remedy(for: name))")
+        }
         do {
-            if let network = try? Network(text), network.layers.count == 1, let activation = network.layers[0] as? Activation { return activation }
-            let network = try Network(text)
-            throw UsageError("--activation takes an activation such as tanh, not '\(network)'")
-        } catch let error as FathomError {
+            let layers = try Network(text).layers
+            if layers.count == 1, let activation = layers[0] as? Activation { return activation }
+        } catch {
             throw UsageError("--activation: \(error)")
         }
+        throw UsageError("--activation takes one activation, not '\(text)'")
     }
 }

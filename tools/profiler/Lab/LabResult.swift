@@ -85,7 +85,7 @@ struct LabResult {
             page.table(table.header, table.rows, right: table.right)
         }
         page.facts([
-            ("command", command), ("fathom", fathomVersion), ("machine", "\(Fathom.Kernels.instructionSet), \(Fathom.Kernels.threadsAvailable) threads"),
+            ("command", command), ("fathom", fathomVersion), ("machine", "\(Fathom.Kernels.instructionSet), \(Fathom.Kernels.threadsAvailable) thread\(Fathom.Kernels.threadsAvailable == 1 ? "" : "s")"),
         ])
         return page
     }

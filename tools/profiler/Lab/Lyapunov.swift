@@ -55,6 +55,9 @@ struct LyapunovLab {
 
     // MARK: Recurrent networks
 
+    /// Not every activation is one of a recurrent layer.
+    var hasRecurrentLayer: Bool { (try? Network("sequence(2) rnn(2, \(activation)) last linear(1)")) != nil }
+
     /// h ← φ(Wh), kicked by an input at the first step and then left to itself.
     func recurrentPass(gain: Double, seed: UInt64) throws -> RecurrentPass {
         let model = try Model(Network("sequence(\(steps)) rnn(\(width), \(activation), bias: false) last linear(1)"), inputs: steps, seed: seed)
@@ -131,14 +134,17 @@ extension LyapunovLab {
 
     func result() throws -> LabResult {
         var result = LabResult(
-            "\(activation), \(width) wide, weights N(0, g²/\(width)): \(steps) layers of fresh weights, and a recurrent layer left to itself for \(steps) steps; \(averages) of each")
+            "\(activation), \(width) wide, weights N(0, g²/\(width)): \(steps) layers of fresh weights"
+                + (hasRecurrentLayer ? ", and a recurrent layer left to itself for \(steps) steps" : "") + "; \(averages) of each")
         let seeds = (0..<UInt64(averages)).map { seed &+ $0 }
         let deep = try gains.map { gain in Figures(try seeds.map { try self.deep(gain: gain, seed: $0) }) }
-        let recurrent = try gains.map { gain in Figures(try seeds.map { try self.recurrent(gain: gain, seed: $0) }) }
         add(deep, "largest_exponent", "Deep network: nats a layer", "½ ln χ₁", to: &result)
+        result.findings = findings(deep, "deep network")
+        guard hasRecurrentLayer else { return result }
+        let recurrent = try gains.map { gain in Figures(try seeds.map { try self.recurrent(gain: gain, seed: $0) }) }
         add(recurrent, "recurrent_exponent", "Recurrent layer: nats a time step", "½ ln χ₁, wide", to: &result)
         addDistances(to: &result)
-        result.findings = findings(deep, "deep network") + findings(recurrent, "recurrent layer")
+        result.findings += findings(recurrent, "recurrent layer")
         return result
     }
 
