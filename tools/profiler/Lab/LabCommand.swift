@@ -51,12 +51,17 @@ struct LabCommand: ParsableCommand {
         // do not depend on it; whoever sets the variable has it.
         setenv("OMP_NUM_THREADS", "1", 0)
         try Fathom.Kernels.checkOverride()
-        let chosen = try LabExperiment.named(experiment)
-        try chosen.check(given: texts.filter { $0.text != nil }.map(\.option) + (gain.isEmpty ? [] : [.gain]) + (train ? [.train] : []))
-        let parameters = try parameters(), page = try output.map { try Self.place(in: $0, chosen.name) }
-        let result = try chosen.run(parameters)
+        let chosen = try chosen(), page = try output.map { try Self.place(in: $0, chosen.name) }
+        let result = try chosen.run(parameters())
         if let page { try write(result, chosen, to: page) }
         try StandardStreams.result(json ? result.lines(chosen.name) : result.text(chosen, width: Terminal.width(of: STDOUT_FILENO) ?? 80, unicode: hasUnicode()))
+    }
+
+    /// The experiment, once it is known that every option given is one of its own.
+    func chosen() throws -> LabExperiment {
+        let chosen = try LabExperiment.named(experiment)
+        try chosen.check(given: texts.filter { $0.text != nil }.map(\.option) + (gain.isEmpty ? [] : [.gain]) + (train ? [.train] : []))
+        return chosen
     }
 
     /// Of the page; what stands in its way is said before anything is computed.
@@ -84,7 +89,7 @@ struct LabCommand: ParsableCommand {
         StandardStreams.note("wrote \(page.path)")
     }
 
-    private func parameters() throws -> LabParameters {
+    func parameters() throws -> LabParameters {
         func whole(_ option: LabOption, _ text: String?) throws -> Int? {
             guard let text else { return nil }
             guard let number = Int(text), number > 0 else { throw UsageError("\(option.flag) takes a whole number from 1, not '\(text)'") }
