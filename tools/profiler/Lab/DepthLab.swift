@@ -108,8 +108,8 @@ struct DepthLab {
 extension LabExperiment {
     static let depth = LabExperiment(
         name: "depth",
-        sees: "the further the exponent at initialization is from zero, the shallower a network must be to learn; cures that bring it to zero train at any depth, and "
-            + "plain networks to about six depth scales",
+        sees: "the further the exponent at initialization is from zero, the shallower a network must be to learn in as many steps; residual forms bring it to zero and "
+            + "learn at every depth, plain tanh networks to about six depth scales",
         options: [
             (.activation, "sigmoid"), (.depth, "64, the largest"), (.width, "32"), (.steps, "of training, 300"), (.data, "digits"), (.seed, ""),
         ]
