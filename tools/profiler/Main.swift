@@ -8,7 +8,7 @@ struct ProfilerCommand: ParsableCommand {
         commandName: "fathom-profiler",
         abstract: "Measure how fast Fathom trains on this machine, and where the time goes.",
         version: fathomVersion,
-        subcommands: [KernelsCommand.self, StepCommand.self])
+        subcommands: [KernelsCommand.self, StepCommand.self, LabCommand.self])
 }
 
 @main

@@ -1,0 +1,263 @@
+import Fathom
+@testable import FathomProfiler
+import FathomFormats
+import FathomStability
+import Foundation
+import Testing
+
+/// The lab's experiments against closed forms, at small sizes.
+@Suite struct LabTests {
+    // MARK: Towers
+
+    /// ∂f/∂w after 75 activations at w = 0.7, x = −1.3 and at w = x = 1, from decimal arithmetic of 70 digits (Python's `decimal`), as sums of two float64.
+    static let towers: [(activation: String, DoubleDouble, DoubleDouble)] = [
+        ("leakyrelu(0.01)", .init(-1.2999999523162863e-150, 5.407581471804896e-167), .init(1.0, 0.0)),
+        ("elu", .init(-0.0008572171865175332, 2.704698763111412e-20), .init(1.0, 0.0)),
+        ("elu(0.3)", .init(-2.481336125541166e-40, -5.202493272720285e-57), .init(1.0, 0.0)),
+        ("selu", .init(-6.860619910537417e-23, -4.2356675330855114e-39), .init(40.82587745954822, 2.4291624535791335e-15)),
+        ("gelu", .init(2.3673111615918355e-24, 1.4207717155621768e-40), .init(1.256112233260907e-21, 1.985968087104194e-38)),
+        ("gelu(tanh)", .init(2.352210659304486e-24, 5.476906967232788e-41), .init(1.2529911390833599e-21, 5.353912570100034e-39)),
+        ("silu", .init(-4.09794192744825e-24, -2.8318418939410117e-40), .init(2.243290359089055e-22, 2.4998565032972312e-39)),
+        ("tanh", .init(-0.0042562810855326, 1.697148134443272e-19), .init(0.0024287094596298136, 2.1000591726429515e-19)),
+        ("sigmoid", .init(-3.1366912450765304e-49, -1.8720601003483314e-65), .init(1.9931263518337393e-49, -3.9429431840929783e-66)),
+        ("softplus", .init(-0.006939840580593715, 3.700905682223176e-19), .init(0.03497609268381508, 3.1976898121268927e-18)),
+    ]
+
+    static func tower(_ activation: String, weight: Float = 1, input: Float = 1, gain: Float = 1) throws -> Tower {
+        let layer = try #require(try Network(activation).layers.first as? Activation)
+        return Tower(activation: layer, gain: gain, weight: weight, input: input)
+    }
+
+    /// A sum of two float64 is good to 2⁻¹⁰⁴ = 5e-32 an operation; exp doubles eight times, which costs 8 bits, and 75 layers each take a few: 1e-27.
+    @Test(arguments: towers) func theReferenceHasTwentySixDigits(_ tower: (activation: String, negative: DoubleDouble, one: DoubleDouble)) throws {
+        for (measured, reference) in [
+            (try Self.tower(tower.activation, weight: 0.7, input: -1.3), tower.negative), (try Self.tower(tower.activation), tower.one),
+        ].map({ ($0.exact(depth: 75)[74].gradient, $1) }) {
+            #expect((measured - reference).magnitude.high <= 1e-26 * reference.high.magnitude)
+        }
+    }
+
+    /// A layer rounds its value and its slope, each a few units at most (Documentation/activations.md), and the product once: two roundings of 2⁻²⁴ a layer, and
+    /// four for the rest; below the normal numbers the product loses half a step of 2⁻¹⁴⁹ a layer, and the loss is multiplied by slopes below 1.
+    @Test(arguments: ["identity", "relu", "hardtanh"] + towers.map(\.activation)) func everyTowerIsExactToRounding(_ activation: String) throws {
+        for (tower, step) in [(try Self.tower(activation), 1), (try Self.tower(activation, weight: 0.7, input: -1.3), 7)] {
+            let exact = tower.exact(depth: 75), float64 = tower.float64(depth: 75)
+            for depth in stride(from: 1, through: 75, by: step) {
+                let deviation = Tower.deviation(try tower.gradient(depth: depth), exact[depth - 1].gradient, depth: depth)
+                #expect(deviation.units <= deviation.limit || exact[depth - 1].gradient.high == 0, "\(activation), L = \(depth): \(deviation)")
+                let reference = exact[depth - 1].gradient.high
+                #expect((float64[depth - 1].gradient - reference).magnitude <= 1e-14 * reference.magnitude, "\(activation), L = \(depth)")
+            }
+        }
+    }
+
+    /// Powers of two are exact: 4⁻⁶³ is the smallest normal float32, 4⁻⁷⁴ the last one at all.
+    @Test func aFourthToTheDepthIsExactToTheLastSubnormal() throws {
+        let tower = try Self.tower("identity", gain: 0.25)
+        for depth in [1, 62, 63, 64, 74, 75] {
+            let gradient = try tower.gradient(depth: depth)
+            #expect(gradient == (depth < 75 ? Float(sign: .plus, exponent: -2 * depth, significand: 1) : 0))
+            #expect(gradient.isSubnormal == (64...74).contains(depth))
+        }
+        // 1.5¹⁰ and 1.5²⁰ of the article; 20 factors of which each is exact, and so each product is within half a unit.
+        let growing = try Self.tower("identity", gain: 1.5)
+        #expect(try growing.gradient(depth: 10) == 57.6650390625)
+        #expect(abs(try growing.gradient(depth: 20) / 3325.25673 - 1) < 20 * 0x1p-24)
+    }
+
+    @Test func trainingFreezesOrThrowsTheWeight() throws {
+        let training = TowerTraining(towers: [], depth: 20, steps: 6)
+        let frozen = try training.train(Self.tower("sigmoid"))
+        #expect(frozen.count == 7 && frozen.allSatisfy { $0.weight == 1 } && frozen[0].gradient > 1e-14 && frozen[6].exactWeight != 1)
+        let exploding = try training.train(Self.tower("identity", gain: 1.5))
+        // w(1 − 2η·a⁴⁰): rounding of 20 layers, twice.
+        let step = 1 - 2 * TowerTraining.rate * pow(1.5, 40)
+        #expect(abs(Double(exploding[1].weight) / step - 1) < 60 * 0x1p-24 && exploding.count == 6 && exploding[5].loss == .infinity)
+        let learning = try TowerTraining(towers: [], depth: 2, steps: 6).train(Self.tower("tanh"))
+        #expect(learning[6].loss < learning[0].loss)
+    }
+
+    // MARK: Linear networks
+
+    @Test func aLayersGradientIsTheProductOfTheOthers() throws {
+        let lab = LinearNetworks(depth: 12, width: 6, averages: 40, gain: 1, seed: 3), model = try Model(lab.network, inputs: 6, seed: 3)
+        let weights = try lab.weights(model)
+        for layer in try lab.gradients(model, weights) {
+            // 12 products of 6 terms, twice: some 24·√6·2⁻²⁴, and cancellation of the last residual.
+            #expect(layer.measured.distance(to: layer.exact) < 2e-5 * layer.exact.frobeniusNorm)
+            #expect(log10(layer.exact.frobeniusNorm) <= layer.logBound + 1e-12)
+        }
+        for product in try lab.products(weights) { #expect(product.logSingularValues[0] <= product.logBound + 1e-12 && product.logSingularValues.count == 6) }
+        // Independent of everything else: 480 factors.
+        let spectrum = try lab.exponents(), theory = LyapunovSpectrum.gaussian(size: 6, variance: 1 / 6.0)
+        for i in 0..<6 { #expect(abs(spectrum.exponents[i] - theory[i]) < 4.5 * spectrum.standardError[i]) }
+    }
+
+    // MARK: Saturation, conditioning
+
+    @Test func slopesTakeBackWhatWeightsStretch() throws {
+        let lab = SaturationLab(activation: .tanh, depth: 24, width: 32, averages: 40, gain: 2, seed: 1)
+        let layers = try lab.layer(scale: 2), mean = SampleMean(layers.map(\.meanSquare))
+        #expect(layers.allSatisfy { $0.jacobian < $0.weights && $0.weights > 2 })
+        // χ₁ of width → ∞; that of 32 is off by some 1/32.
+        let chi = MeanField(.tanh, weightVariance: 4, biasVariance: 0).chi(at: 16)
+        #expect(abs(mean.mean - chi) < 4.5 * mean.standardError + chi / 32)
+        let (network, norms) = try lab.networks(), first = SampleMean(norms.map { $0[0] })
+        #expect(network.count == 24 && network.allSatisfy { $0.jacobian > 1 } && first.mean < -1)
+        #expect(abs(first.mean - lab.predicted()[0]) < 4.5 * first.standardError + 24.0 / 32 * 0.2)
+    }
+
+    @Test func directionsGrowAndShrinkAtOnceAndModesLearnAsSaxeSays() throws {
+        let lab = ConditioningLab(depth: 10, modes: 5, steps: 400, gain: 1.5, seed: 2)
+        // Rounding of a stretched direction, 10·2⁻²⁴·1.5¹⁰, beside the smallest, 1.5⁻¹⁰: 2e-3 at most.
+        for (gain, value) in zip(try lab.gains(), lab.singularValues) { #expect(abs(gain / pow(value, 10) - 1) < 2e-3) }
+        // Steps of s/τ·2 ≤ 0.04: Euler's method is behind the flow by half a step's growth, 2 % of the time, over a rise of slope s/4 in units of 2s/τ.
+        for snapshot in try lab.learning(most: 21) {
+            for (measured, strength) in zip(snapshot.strengths, lab.strengths) {
+                #expect(abs(measured - lab.closedForm(strength, step: snapshot.step)) < 0.05 * strength)
+            }
+        }
+        #expect(lab.closedForm(4, step: 0) == ConditioningLab.start && abs(lab.closedForm(4, step: 100_000) - 4) < 1e-12)
+    }
+
+    // MARK: Isometry
+
+    @Test func variancesOfSquaredSingularValuesArePenningtons() throws {
+        let lab = IsometryLab(activations: [.identity], depth: 3, width: 48, averages: 12, seed: 4)
+        // Each factor is orthogonal to 2⁻²⁴·√48.
+        for spectrum in try lab.spectra(.identity, .orthogonal) { #expect(spectrum.variance < 1e-11) }
+        for (activation, weights) in [(Activation.identity, IsometryLab.Weights.gaussian), (.relu, .orthogonal), (.tanh, .orthogonal)] {
+            let mean = SampleMean(try lab.spectra(activation, weights).map(\.variance)), theory = try lab.predicted(activation, weights)
+            // Finite width: terms of depth²/width, relative.
+            #expect(abs(mean.mean - theory) < 4.5 * mean.standardError + theory * 9 / 48, "\(activation) \(weights): \(mean.mean), \(theory)")
+        }
+        #expect(try lab.predicted(.identity, .gaussian) == 3 && abs(try lab.predicted(.relu, .gaussian) - 6) < 1e-9)
+        let rezero = try lab.spectra(ofForm: "residual(rezero)[linear(W) φ]", .tanh)
+        #expect(rezero.allSatisfy { IsometryLab.Spectrum($0).variance < 1e-20 })
+    }
+
+    // MARK: Over time
+
+    @Test(arguments: RecurrentLab.Weights.allCases) func gradientsFollowTheSpectralRadius(_ weights: RecurrentLab.Weights) throws {
+        let lab = RecurrentLab(width: 8, steps: 60, radii: [], input: 1, seed: 5)
+        let setting = RecurrentLab.Setting(cell: "rnn(8, identity, bias: false)", weights: weights, takesNorm: weights != .orthogonal)
+        for radius in [0.9, 1, 1.1] {
+            let curve = try lab.curve(setting, radius: radius), logs = curve.logNorms.enumerated().map { $1 - Double($0) * log(radius) }
+            #expect(abs(curve.measuredRadius / radius - 1) < 1e-6 && logs.count == 61)
+            // W is rounded to float32 once: 60·2⁻²⁴ of its power at most, times what many such roundings make: 1e-4 is asked.
+            if weights == .nonnormal { #expect(logs.max()! > 0.1 && abs(logs[60] - logs[50]) < 0.05) } else { #expect(logs.allSatisfy { abs(exp($0) - 1) < 1e-4 }) }
+        }
+    }
+
+    @Test func twoTrajectoriesAndQRGiveTheSameExponent() throws {
+        let lab = LyapunovLab(activation: .tanh, width: 24, steps: 120, averages: 1, gains: [], seed: 6)
+        for (gain, range) in [(0.5, -0.9 ... -0.4), (3.0, 0.1...0.5)] {
+            for exponents in [try lab.deep(gain: gain, seed: 6), try lab.recurrent(gain: gain, seed: 6)] {
+                #expect(range.contains(exponents.qr) && range.contains(exponents.trajectories) && range.contains(exponents.predicted))
+                // Over 60 steps two directions differ by what aligns them: some nats in all.
+                #expect(abs(exponents.qr - exponents.trajectories) < 0.06, "gain \(gain): \(exponents)")
+            }
+        }
+        // Linear networks have Newman's largest exponent; 60 layers of it vary by √(ψ′(12)/4/60) = 0.019.
+        let linear = LyapunovLab(activation: .identity, width: 24, steps: 120, averages: 1, gains: [], seed: 7)
+        let exponents = try linear.deep(gain: 1, seed: 7), newman = LyapunovSpectrum.gaussian(size: 24, variance: 1 / 24.0)[0]
+        #expect(abs(exponents.predicted - newman) < 1e-3 && abs(exponents.qr - newman) < 4.5 * 0.019)
+    }
+}
+
+/// What is printed, and what is refused.
+@Suite struct LabCommandTests {
+    static let small: [String: [String]] = [
+        "tower": ["--depth", "5"], "linear": ["--depth", "4", "--width", "4", "--averages", "2"],
+        "saturation": ["--depth", "4", "--width", "8", "--averages", "2"], "conditioning": ["--width", "3", "--steps", "60"],
+        "isometry": ["--depth", "2", "--width", "6", "--averages", "2"], "recurrent": ["--width", "4", "--steps", "10", "--gain", "0.9", "1.1"],
+        "lyapunov": ["--width", "6", "--steps", "16", "--averages", "2", "--gain", "0.8", "1.5"], "depth": ["--depth", "4", "--width", "6", "--steps", "2"],
+    ]
+
+    /// Names that others rely on.
+    static let quantities: [String: Set<String>] = [
+        "tower": ["gradient"], "linear": ["log10_product_of_norms", "log10_norm_of_product", "exponent"], "isometry": ["variance_orthogonal", "variance_gaussian"],
+        "recurrent": ["gradient_norm", "spectral_radius"], "lyapunov": ["largest_exponent"], "saturation": ["norm_of_jacobian"],
+        "conditioning": ["gradient_gain", "mode_strength"], "depth": ["exponent", "accuracy", "six_depth_scales"],
+    ]
+
+    @Test(arguments: small.keys.sorted()) func anExperimentHasItsNumbersItsPageAndFitsTheTerminal(_ name: String) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lab-\(name)-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let run = try profiler(["lab", name] + Self.small[name]! + ["--json", "--output", folder.path])
+        #expect(run.status == 0, "\(run.errors)")
+        let rows = try objects(run.output)
+        #expect(!rows.isEmpty && rows.allSatisfy { $0["experiment"] as? String == name && $0["x"] is [String: Any] && $0.keys.contains("measured") })
+        #expect(Self.quantities[name]!.isSubset(of: Set(rows.compactMap { $0["quantity"] as? String })))
+        let page = try String(contentsOf: folder.appending(path: "\(name).html"), encoding: .utf8)
+        #expect(page.contains("<svg") && page.contains("The lab: \(name)") && !page.contains("http:") && page.contains("--output"))
+        let command = try LabCommand.parse([name] + Self.small[name]!), experiment = try command.chosen(), result = try experiment.run(command.parameters())
+        #expect(try objects(result.lines(name)).count == rows.count && !result.charts.isEmpty && !result.tables.isEmpty)
+        for width in [20, 80] {
+            let text = result.text(experiment, width: width, unicode: false)
+            #expect(!text.contains("\u{1B}") && !text.contains("│") && text.split(separator: "\n").allSatisfy { $0.count <= width }, "\(text)")
+            #expect(text.contains("what to see:") && text.contains("\nfound:"))
+        }
+    }
+
+    @Test func aPictureFitsTwentyColumns() throws {
+        let values = (0..<40).map(Double.init)
+        let chart = Chart("A chart with a title longer than a line", x: Axis("something"), y: Axis("value", .logarithmic), [
+            .line("a series with a long name", values, values.map { exp(-$0) }), .theory("theory", values, values.map { exp(-$0) }),
+            .points("nothing", [1, 2], [0, -.infinity]),
+        ])
+        let map = HeatMap("A map", rows: ["100", "10"], "depth", columns: (0..<30).map(String.init), "gain", (0..<60).map(Double.init), unit: "accuracy",
+                          line: ("a line", [(column: 3, row: 1)]))
+        for width in [20, 40, 80, 200] {
+            for unicode in [true, false] {
+                for text in [chart.text(width: width, unicode: unicode), map.text(width: width, unicode: unicode)] {
+                    #expect(text.split(separator: "\n").allSatisfy { $0.count <= width }, "\(text)")
+                    #expect(unicode || text.unicodeScalars.allSatisfy(\.isASCII) || text.contains("…"))
+                }
+            }
+        }
+        // The curve falls from the left above to the right below, its marks over the theory.
+        let lines = chart.text(width: 60, unicode: false).split(separator: "\n").filter { $0.contains("|") || $0.contains("+") }
+        let columns = lines.compactMap { line in line.firstIndex(of: "o").map { line.distance(from: line.startIndex, to: $0) } }
+        #expect(columns.count > 10 && columns == columns.sorted() && columns[0] < 10)
+        #expect(Chart("Empty", x: Axis("x"), y: Axis("y"), [.line("a", [1], [.nan])]).text(width: 20, unicode: true).contains("nothing"))
+        #expect(map.text(width: 80, unicode: false).contains("x") && hasUnicode(["LANG": "de_DE.UTF-8"]) && !hasUnicode(["LC_ALL": "C", "LANG": "en.utf8"]))
+    }
+
+    static let mistakes: [(arguments: [String], words: [String])] = [
+        (["linear", "--activation", "tanh"], ["--activation", "'linear'", "it takes --depth, --width"]),
+        (["towr"], ["unknown experiment 'towr'", "did you mean 'tower'?"]),
+        (["tower", "--depth", "0"], ["--depth takes a whole number from 1, not '0'"]),
+        (["tower", "--depth", "1000"], ["from 1 to 400"]),
+        (["tower", "--activation", "tahn"], ["unknown activation 'tahn'; did you mean 'tanh'?"]),
+        (["tower", "--activation", "linear(3)"], ["unknown activation 'linear(3)'"]),
+        (["tower", "--weight", "nan"], ["--weight takes a number, not 'nan'"]),
+        (["tower", "--gain", "1", "2"], ["--gain takes one number here, not 2"]),
+        (["tower", "--steps", "3"], ["give --train too"]),
+        (["tower", "--train", "--gain", "0.5"], ["--gain of 1 or more"]),
+        (["recurrent", "--seed", "-1"], ["--seed takes a whole number from 0"]),
+        (["tower", "--output", "--json"], ["--output needs a value"]),
+        ([], ["experiment"]),
+    ]
+
+    @Test(arguments: mistakes) func aMistakeIsToldInASentence(_ mistake: (arguments: [String], words: [String])) throws {
+        let run = try profiler(["lab"] + mistake.arguments)
+        #expect(run.status == 64 && run.output.isEmpty && run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+        for word in mistake.words { #expect(run.errors.contains(word), "\(run.errors)") }
+    }
+
+    @Test func anotherFileIsNotWrittenOver() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "lab-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let file = folder.appending(path: "tower.html")
+        try Data("mine".utf8).write(to: file)
+        for output in [folder.path, file.path] {
+            let run = try profiler(["lab", "tower", "--depth", "2", "--output", output])
+            #expect(run.status == 73 && run.output.isEmpty, "\(run.errors)")
+        }
+        #expect(try String(contentsOf: file, encoding: .utf8) == "mine")
+        let missing = try profiler(["lab", "depth", "--data", "no-such-set", "--output", folder.appending(path: "new").path])
+        #expect(missing.status != 0 && !FileManager.default.fileExists(atPath: folder.appending(path: "new").path))
+    }
+}
