@@ -65,7 +65,7 @@ extension Residual: PlannedLayer {
         }
     }
 
-    private func constantScale(_ layout: ParameterLayout) -> Double {
+    fileprivate func constantScale(_ layout: ParameterLayout) -> Double {
         switch scale {
         case .number(let number): number
         case .inverseRootDepth: 1 / Double(max(1, layout.residualBlocks)).squareRoot()
@@ -81,5 +81,14 @@ extension PlanBuilder {
         let sums = pool.reserve(Double.self, count: panels)
         append(.dot(dy, f, sums: sums))
         append(.dotTotal(panels: panels, sums: sums, scale: scale, accumulate: settings.accumulates, total: gradient(tensor).data))
+    }
+}
+
+extension Model {
+    /// What a residual's branch is multiplied by now; 1 of another layer.
+    package func branchScale(inside blocks: [Int], _ position: Int) -> Double {
+        guard let residual = network(inside: blocks).layers[position] as? Residual else { return 1 }
+        let learned = layout.tensors(ofLayer: ordinal(inside: blocks, position)).first { $0.role == .vector }
+        return residual.constantScale(layout) * (learned.map { Double($0.panels(in: storage.floats(at: 0)).data[0]) } ?? 1)
     }
 }
