@@ -111,7 +111,10 @@ public struct LayerMap: Sendable {
 
     /// At a sample: exact, or by probes; nil: exact up to `widestExact`.
     public func jacobianSummary(exact: Bool? = nil, sample: Int = 0, seed: UInt64 = 0) throws -> JacobianSummary {
-        guard exact ?? (max(outputs, inputs) <= Self.widestExact) else { return try JacobianSummary(probing: byProducts(sample: sample), seed: seed) }
+        guard exact ?? (max(outputs, inputs) <= Self.widestExact) else {
+            // Of a batch each product takes a pass over all of it.
+            return try JacobianSummary(probing: byProducts(sample: sample), steps: mixesSamples ? 8 : 16, probes: mixesSamples ? 8 : 16, seed: seed)
+        }
         return try JacobianSummary(backwardFactor(sample: sample), rounding: rounding)
     }
 }

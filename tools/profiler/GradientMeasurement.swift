@@ -118,7 +118,7 @@ extension GradientMeasurement {
     /// Σ ln‖J_l‖₂ by Lanczos.
     private static func probedBound(_ pass: DepthPass, seed: UInt64) throws -> Double {
         try ((pass.steps.count == 1 ? 1 : 2)...pass.steps.count).reduce(0) { sum, l in
-            sum + log(try pass.jacobianMap(l).largestSingularValues(steps: 12, seed: seed).first ?? 0)
+            sum + log(try pass.jacobianMap(l).largestSingularValues(steps: pass.mixesSamples ? 8 : 12, seed: seed).first ?? 0)
         }
     }
 

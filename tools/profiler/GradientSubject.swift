@@ -1,6 +1,7 @@
 import Fathom
 import FathomCommandLine
 import FathomFormats
+import FathomStability
 import Foundation
 
 /// The network whose gradient is looked at, and the batch it is looked at on.
@@ -11,6 +12,8 @@ struct GradientSubject {
     /// The first batch of a training.
     let samples: Samples
     let isTrained: Bool
+    /// Asked for; nil: as many as are fastest.
+    private let threadsAsked: Int?
 
     /// - Parameters:
     ///   - path: a recipe or a run folder.
@@ -23,7 +26,7 @@ struct GradientSubject {
         } else {
             var settings = try Settings(recipe: path, options, inputs: inputs, command: "gradients")
             let experiment = try Self.experiment(&settings, columns: columns, rows)
-            try self.init(experiment, experiment.model(), rows, isTrained: false)
+            try self.init(experiment, experiment.model(), rows, isTrained: false, threads: settings.threads())
         }
     }
 
@@ -39,7 +42,7 @@ struct GradientSubject {
         options.apply(to: &settings)
         let model = try Model(SafeTensorsFile(contentsOf: URL(filePath: run.model), name: run.model), name: run.model)
         if let columns, columns != model.inputs { throw UsageError("--inputs \(columns): the model of \(run.path) takes \(model.inputs)") }
-        try self.init(Self.experiment(&settings, columns: columns, rows), model, rows, isTrained: true)
+        try self.init(Self.experiment(&settings, columns: columns, rows), model, rows, isTrained: true, threads: settings.threads())
     }
 
     private static func experiment(_ settings: inout Settings, columns: Int?, _ rows: Int?) throws -> Experiment {
@@ -48,12 +51,12 @@ struct GradientSubject {
         return try Experiment(normal: columns, batches: 1, &settings)
     }
 
-    private init(_ experiment: Experiment, _ model: Model, _ rows: Int?, isTrained: Bool) throws {
+    private init(_ experiment: Experiment, _ model: Model, _ rows: Int?, isTrained: Bool, threads: Int?) throws {
         let rows = rows ?? experiment.batch
         guard rows <= experiment.training.count else {
             throw FathomError.invalid("--samples \(rows): there are \(experiment.training.count) rows to train on")
         }
-        (self.experiment, self.model, self.isTrained) = (experiment, model, isTrained)
+        (self.experiment, self.model, self.isTrained, threadsAsked) = (experiment, model, isTrained, threads)
         samples = experiment.training.selecting(experiment.order(ofEpoch: 1)[..<rows].map(Int.init))
         guard model.inputs == samples.columns else {
             throw FathomError.invalid("the samples have \(samples.columns) features, the model takes \(model.inputs)")
@@ -66,6 +69,17 @@ struct GradientSubject {
         return try Model(
             recipe.network, inputs: samples.columns, outputs: experiment.outputs, initializer: recipe.initializer, seed: seed, details: experiment.details,
             samples: samples)
+    }
+
+    /// Those asked for, or all the processors, or one where a pass is faster on one: something else has the others then, and waiting for them costs more than they
+    /// give. The bits are the same.
+    func threads() throws -> Int {
+        let all = threadsAsked ?? Fathom.Kernels.threadsAvailable
+        guard threadsAsked == nil, all > 1 else { return all }
+        func fastest(_ threads: Int) throws -> Double {
+            try Fathom.Kernels.$threadLimit.withValue(threads) { try (0..<2).map { _ in try elapsed { _ = try DepthPass(model, samples) } }.min() ?? 0 }
+        }
+        return try fastest(all) <= fastest(1) ? all : 1
     }
 
     /// What is looked at, a line each.

@@ -77,7 +77,7 @@ struct GradientsCommand: ParsableCommand {
         request.isRandomSignal = signal == "random"
         request.jacobianSamples = jacobianSamples.flatMap { Int($0) } ?? request.jacobianSamples
         request.isExact = exact
-        let measured = try GradientMeasurement(subject, request)
+        let measured = try Fathom.Kernels.$threadLimit.withValue(subject.threads()) { try GradientMeasurement(subject, request) }
         try StandardStreams.result(json ? measured.json.line + "\n" : measured.text(width: Terminal.width(of: STDOUT_FILENO) ?? 80))
     }
 }

@@ -22,7 +22,7 @@ extension GradientMeasurement {
                 step: steps.firstIndex { $0.contains(position) })
         }
         let picture = LayerPicture(rows, noun: noun)
-        let title = wrapped("gradient of the weights, log₁₀ of its norm, from the input down to the output", width: width, indent: "")
+        let title = wrapped("gradient of what each layer learns, log₁₀ of its norm, from input to output", width: width, indent: "")
         return title + picture.text(width: width) + (picture.omission.map { wrapped("… " + $0, width: width, indent: "") } ?? "")
     }
 
@@ -36,6 +36,7 @@ extension GradientMeasurement {
             facts += spectrumLines(time.spectrum, of: "∂s_\(time.steps)/∂s₁ of \(time.name)")
         }
         if let time { facts += timeLines(time) }
+        facts += jacobianLines
         if request.parts.contains(.lyapunov), let spectrum = time?.spectrum ?? depth { facts.append(exponentLine(spectrum.lyapunov, isOverTime: spectrum.isOverTime)) }
         if let rate {
             let error = rate.standardError.isNaN ? "" : String(format: " ± %.2g", rate.standardError)
@@ -67,7 +68,18 @@ extension GradientMeasurement {
             + "smallest \(factorText(smallest)); \(condition10); "
             + "\(percent(spectrum.growing ?? 0)) of directions grow, \(percent(spectrum.shrinking ?? 0)) shrink"
         guard let low = values.min(), let high = values.max(), high - low > 0.01 else { return [line] }
-        return [line, String(format: "log₁₀ σ: %.1f ", low) + sparkline(values, bins: 8).replacingOccurrences(of: " ", with: "·") + String(format: " %.1f", high)]
+        return [line, "log₁₀ σ: \(oneDecimal(low)) \(sparkline(values, bins: 12).replacingOccurrences(of: " ", with: "·")) \(oneDecimal(high))"]
+    }
+
+    private var jacobianLines: [String] {
+        let all = zip(pass.layers, jacobians).map { (name: $0.name, rms: $1.meanSquare.squareRoot(), largest: $1.largest, condition: $1.condition) }
+        guard let low = all.min(by: { $0.rms < $1.rms }), let high = all.max(by: { $0.rms < $1.rms }), let largest = all.max(by: { $0.largest < $1.largest }) else {
+            return []
+        }
+        let worst = all.filter { $0.condition?.isFinite == true }.max { $0.condition! < $1.condition! }
+        let condition = worst.map { "; the worst condition \(factorText(log($0.condition!)).dropFirst()) (\($0.name))" } ?? ""
+        return ["layers by themselves: rms σ from \(factorText(log(low.rms))) (\(low.name)) to \(factorText(log(high.rms))) (\(high.name)), "
+            + "the largest \(factorText(log(largest.largest))) (\(largest.name))\(condition)"]
     }
 
     private func exponentLine(_ lyapunov: LyapunovSpectrum, isOverTime: Bool) -> String {
@@ -95,15 +107,24 @@ extension GradientMeasurement {
     private func adviceText(_ width: Int) -> String {
         guard request.parts.contains(.advice) else { return "" }
         guard let first = advice.first else { return "advice: nothing in this network can be changed\n" }
-        let header = ["cure", "verdict", "rms", "largest"], rows = advice.map { advice in
-            [advice.cure.change, advice.judgement.verdict.rawValue, factorText(advice.logRMS), factorText(advice.logLargest)]
+        let title = wrapped("cures, each tried on this network, the best first:", width: width, indent: "")
+        return title + adviceTable(width) + wrapped("first: --network '\(first.cure.network)'", width: width, indent: "")
+    }
+
+    /// What a cure is comes last, on as many lines as it takes.
+    private func adviceTable(_ width: Int) -> String {
+        let header = ["rms", "largest", "verdict", "cure"], rows = advice.map { advice in
+            [factorText(advice.logRMS), factorText(advice.logLargest), advice.judgement.verdict.rawValue, advice.cure.change]
         }
-        let tables = [4, 3].map { count in
-            Table(header: Array(header.prefix(count)), rows: rows.map { Array($0.prefix(count)) }, right: Set(2..<count))
-        }
-        let table = tables.first { $0.width <= width } ?? tables[0]
-        let title = "cures, each tried on this network, the best first:"
-        return wrapped(title, width: width, indent: "") + table.text(width: width) + wrapped("first: --network '\(first.cure.network)'", width: width, indent: "")
+        guard width >= 40 else { return Table(header: header.reversed(), rows: rows.map { $0.reversed() }).text(width: min(width, 39)) }
+        let kept = width >= 60 ? [0, 1, 2, 3] : [0, 2, 3], last = kept.count - 1
+        let lines = ([header] + rows).map { row in kept.map { row[$0] } }, widths = (0..<last).map { column in lines.map { $0[column].count }.max() ?? 0 }
+        let indent = widths.reduce(0) { $0 + $1 + 2 }
+        return lines.map { line in
+            let cells = (0..<last).map { padded(line[$0], widths[$0]) + "  " }.joined()
+            let cure = wrapped(line[last], width: width, indent: String(repeating: " ", count: indent))
+            return cells + cure.dropFirst(indent)
+        }.joined()
     }
 
     private func sampledText(_ width: Int) -> String {

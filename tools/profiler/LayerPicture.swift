@@ -23,7 +23,8 @@ struct LayerPicture {
     /// Of more rows than there is room for, whole steps of a repeated group are left out evenly, never the first or the last.
     init(_ all: [Row], noun: String, mostRows: Int = mostRows) {
         let logs = all.compactMap(\.logGradient).filter(\.isFinite), low = (logs.min() ?? 0).rounded(.down), high = (logs.max() ?? 0).rounded(.up)
-        scale = low...max(high, low + 1)
+        // At least three decades, so that small differences look small.
+        scale = min(low, high - 3)...high
         let steps = Set(all.compactMap { $0.step }).sorted(), perStep = max(1, all.count { $0.step != nil } / max(1, steps.count))
         guard all.count > mostRows, steps.count > 2 else {
             (rows, omission) = (all, nil)
@@ -56,16 +57,16 @@ struct LayerPicture {
         }
 
         func header(_ scale: ClosedRange<Double>) -> String {
-            let low = String(format: "%.0f", scale.lowerBound), high = String(format: "%.0f", scale.upperBound)
+            let low = whole(scale.lowerBound), high = whole(scale.upperBound)
             let axis = bar > low.count + high.count ? low + String(repeating: " ", count: bar - low.count - high.count) + high : String(repeating: " ", count: bar)
             let cells = padded("layer", name) + " " + axis + " " + right("log₁₀", Self.value)
             return cells + (hasNumbers ? right("mean ± std", Self.mean) : "") + (hasSaturation ? right("saturated", Self.saturation) : "")
         }
 
         func line(_ row: Row, _ scale: ClosedRange<Double>) -> String {
-            let value = row.logGradient.map { $0.isFinite ? String(format: "%.1f", $0) : $0 < 0 ? "0" : "∞" } ?? "–"
+            let value = row.logGradient.map { $0.isFinite ? oneDecimal($0) : $0 < 0 ? "0" : "∞" } ?? "–"
             var text = padded(row.name, name) + " " + Self.bar(row.logGradient, scale, bar) + " " + right(value, Self.value)
-            if hasNumbers { text += right(signed(row.mean) + " ± " + plain(row.deviation), Self.mean) }
+            if hasNumbers { text += right(meanText(row.mean, row.deviation), Self.mean) }
             return text + (hasSaturation ? right(row.saturated.map(percent) ?? "–", Self.saturation) : "")
         }
 
@@ -83,9 +84,21 @@ func padded(_ text: String, _ width: Int) -> String {
     text.count > width ? String(text.prefix(width - 1)) + "…" : text + String(repeating: " ", count: width - text.count)
 }
 
+private func whole(_ value: Double) -> String { (value < 0 ? "−" : "") + String(format: "%.0f", value.magnitude) }
+
+/// "−0.5", and no minus before 0.
+func oneDecimal(_ value: Double) -> String {
+    let text = String(format: "%.1f", value.magnitude)
+    return (value < 0 && text != "0.0" ? "−" : "") + text
+}
+
 private func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(1, width - text.count)) + text }
-private func plain(_ value: Double) -> String { value != 0 && (value < 0.005 || value >= 1000) ? String(format: "%.0e", value) : String(format: "%.2f", value) }
-private func signed(_ value: Double) -> String { (value < 0 ? "−" : "") + plain(value.magnitude) }
+/// Both to the digits that the deviation asks for.
+private func meanText(_ mean: Double, _ deviation: Double) -> String {
+    let size = max(deviation, mean.magnitude), format = size >= 1000 || size < 0.01 && size > 0 ? "%.0e" : size < 0.1 ? "%.3f" : size < 100 ? "%.2f" : "%.0f"
+    let text = String(format: format, mean.magnitude), isZero = !text.contains { "123456789".contains($0) }
+    return (mean < 0 && !isZero ? "−" : "") + text + " ± " + String(format: format, deviation)
+}
 
 /// A histogram in one line, from the smallest value to the largest: ▁▂▃▅▇.
 func sparkline(_ values: [Double], bins: Int) -> String {
