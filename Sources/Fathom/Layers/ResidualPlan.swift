@@ -65,7 +65,7 @@ extension Residual: PlannedLayer {
         }
     }
 
-    fileprivate func constantScale(_ layout: ParameterLayout) -> Double {
+    func constantScale(_ layout: ParameterLayout) -> Double {
         switch scale {
         case .number(let number): number
         case .inverseRootDepth: 1 / Double(max(1, layout.residualBlocks)).squareRoot()
