@@ -1,0 +1,258 @@
+import Foundation
+
+/// Draws a `Chart`.
+struct ChartDrawing {
+    private let chart: Chart
+    /// Colour and mark of each series.
+    private let looks: [Int]
+    private let x: Ruler, y: Ruler
+    private let left: Double, right: Double, top: Double, bottom: Double
+    private let xTicks: [(value: Double, text: String)], yTicks: [(value: Double, text: String)]
+
+    /// A line of more values is drawn by the lowest and the highest of each of `spans` equal spans.
+    static let mostValues = 1_000, spans = 360
+    /// Places of x that have a tooltip, and marks along a line.
+    private static let tooltips = 60, marksOnLine = 8
+    /// Points that have a tooltip each.
+    private static let titledPoints = 1_000
+    private static let height = 200.0
+
+    init(_ chart: Chart) {
+        self.chart = chart
+        var looks: [Int] = [], next = 0
+        for series in chart.series {
+            let look = series.look ?? (series.style == .theory && !looks.isEmpty ? looks[looks.count - 1] : next)
+            looks.append(look)
+            next = max(next, look + 1)
+        }
+        self.looks = looks
+        (top, bottom) = (24, 24 + Self.height)
+        let ys = chart.series.flatMap { series -> [Double] in
+            let errors = series.error.isEmpty ? [] : zip(series.y, series.error).flatMap { $1.isFinite ? [$0 - $1, $0 + $1] : [] }
+            return series.y + errors + (series.style == .histogram && chart.y.scale == .linear ? [0] : [])
+        } + chart.marks.filter { $0.direction == .horizontal }.map(\.value)
+        y = Ruler(chart.y, ys, from: bottom, to: top, padding: 0.06)
+        yTicks = y.ticks(5)
+        left = min(96, 12 + Double(yTicks.map(\.text.count).max() ?? 1) * Drawing.letter)
+        right = Drawing.width - 12
+        let isOfBars = chart.series.contains { $0.style == .histogram }
+        x = Ruler(chart.x, chart.series.flatMap(\.x) + chart.marks.filter { $0.direction == .vertical }.map(\.value), from: left, to: right, padding: isOfBars ? 0 : 0.02)
+        var ticks = x.ticks(6)
+        while ticks.count > 2, Self.isCrowded(ticks, x) { ticks = ticks.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element) }
+        xTicks = ticks
+    }
+
+    private static func isCrowded(_ ticks: [(value: Double, text: String)], _ ruler: Ruler) -> Bool {
+        zip(ticks, ticks.dropFirst()).contains { a, b in
+            guard let p = ruler.position(a.value), let q = ruler.position(b.value) else { return false }
+            return q - p < Double(a.text.count + b.text.count) / 2 * Drawing.letter + 8
+        }
+    }
+
+    var svg: String {
+        var drawing = Drawing()
+        drawAxes(&drawing)
+        // A picture in the picture cuts off what lies outside, without a name that another figure of the page might have too.
+        let frame = "x=\"\(coordinate(left))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 4 - left))\" height=\"\(coordinate(bottom - top + 5))\""
+        let box = "\(coordinate(left)) \(coordinate(top - 4)) \(coordinate(right + 4 - left)) \(coordinate(bottom - top + 5))"
+        drawing.raw("<svg \(frame) viewBox=\"\(box)\">")
+        drawMarks(&drawing)
+        let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }
+        for index in order { draw(chart.series[index], looks[index], &drawing) }
+        drawing.raw("</svg>")
+        if !chart.series.contains(where: { places($0).contains { $0 != nil } }) { drawing.text((left + right) / 2, (top + bottom) / 2 - 10, "no values", "label middle") }
+        drawTooltips(&drawing)
+        let legend = Legend(chart.series.count > 1 ? entries : [], left: 4)
+        legend.draw(&drawing, top: bottom + 36)
+        return drawing.svg(height: bottom + 38 + legend.height, title: chart.title)
+    }
+
+    /// What is drawn first lies behind.
+    private static func depth(_ style: Chart.Series.Style) -> Int {
+        switch style { case .histogram: 0; case .raw: 1; case .line: 2; case .points: 3; case .theory: 4 }
+    }
+
+    private func drawAxes(_ drawing: inout Drawing) {
+        for tick in yTicks {
+            guard let place = y.position(tick.value) else { continue }
+            drawing.line(left, place, right, place, "grid")
+            drawing.text(left - 6, place + 4, tick.text, "end")
+        }
+        for tick in xTicks {
+            guard let place = x.position(tick.value) else { continue }
+            drawing.line(place, bottom, place, bottom + 4, "axis")
+            let half = Double(tick.text.count) * Drawing.letter / 2
+            drawing.text(min(place, Drawing.width - half), bottom + 17, tick.text, "middle")
+        }
+        drawing.line(left, bottom, right, bottom, "axis")
+        drawing.text(4, 12, chart.y.label, "label")
+        drawing.text(right, bottom + 32, chart.x.label, "label end")
+    }
+
+    private func drawMarks(_ drawing: inout Drawing) {
+        for (index, mark) in chart.marks.enumerated() {
+            guard let place = (mark.direction == .vertical ? x : y).position(mark.value) else { continue }
+            let isRight = place > (left + right) / 2
+            switch mark.direction {
+            case .vertical:
+                drawing.line(place, top, place, bottom, "mark")
+                if chart.marks.count <= 4 { drawing.text(place + (isRight ? -4 : 4), top + 10 + 13 * Double(index % 4), mark.name, isRight ? "end" : "") }
+            case .horizontal:
+                drawing.line(left, place, right, place, "mark")
+                if chart.marks.count <= 4 { drawing.text(right - 2, place < top + 16 ? place + 12 : place - 4, mark.name, "end") }
+            }
+        }
+    }
+
+    // MARK: Series
+
+    private func draw(_ series: Chart.Series, _ look: Int, _ drawing: inout Drawing) {
+        let color = Look.color(look)
+        switch series.style {
+        case .histogram:
+            drawing.path(bars(series), "bar \(color)")
+        case .points:
+            drawErrors(series, color, &drawing)
+            drawPoints(series, look, &drawing)
+        case .line, .theory, .raw:
+            drawErrors(series, color, &drawing)
+            let places = places(series)
+            drawing.path(Self.line(Self.thinned(places)), (series.style == .line ? "line " : series.style == .theory ? "line theory " : "line raw ") + color)
+            if series.style == .line, chart.series.count > 1 || series.y.count <= 30 {
+                drawing.path(Self.spread(places.compactMap(\.self), series.y.count <= 30 ? 30 : Self.marksOnLine, shift: look).map { Self.mark($0, look) }.joined(), "point \(color)")
+            }
+        }
+    }
+
+    private func places(_ series: Chart.Series) -> [(x: Double, y: Double)?] {
+        zip(series.x, series.y).map { a, b in
+            guard let a = x.position(a), let b = y.position(b) else { return nil }
+            return (a, b)
+        }
+    }
+
+    /// What is nil is a gap; a value between two gaps is a dot.
+    static func line(_ places: [(x: Double, y: Double)?]) -> String {
+        var d = "", isDown = false
+        for (index, place) in places.enumerated() {
+            guard let place else {
+                isDown = false
+                continue
+            }
+            d += (isDown ? "L" : "M") + coordinate(place.x) + " " + coordinate(place.y)
+            if !isDown, index + 1 == places.count || places[index + 1] == nil { d += "h0" }
+            isDown = true
+        }
+        return d
+    }
+
+    /// Of each of `spans` equal spans of the values the lowest and the highest, in their order, and the first gap.
+    static func thinned(_ places: [(x: Double, y: Double)?]) -> [(x: Double, y: Double)?] {
+        guard places.count > mostValues else { return places }
+        return (0..<spans).flatMap { span -> [(x: Double, y: Double)?] in
+            let range = places.count * span / spans..<places.count * (span + 1) / spans
+            let found = range.compactMap { index in places[index].map { (index, $0.y) } }
+            guard let low = found.max(by: { $0.1 < $1.1 }), let high = found.min(by: { $0.1 < $1.1 }) else { return [nil] }
+            let gap = found.count < range.count ? range.first { places[$0] == nil } : nil
+            return Set([low.0, high.0] + (gap.map { [$0] } ?? [])).sorted().map { places[$0] }
+        }
+    }
+
+    /// `count` of the places at most, evenly spread; different for each series, so that marks do not lie on one another.
+    private static func spread(_ places: [(x: Double, y: Double)], _ count: Int, shift: Int) -> [(x: Double, y: Double)] {
+        guard places.count > count else { return places }
+        let offset = Double(shift % 4) / 4
+        return (0..<count).map { places[min(places.count - 1, Int((Double($0) + offset) * Double(places.count) / Double(count)))] }
+    }
+
+    private static func mark(_ place: (x: Double, y: Double), _ look: Int) -> String {
+        "M\(coordinate(place.x)) \(coordinate(place.y))" + Look.mark(look)
+    }
+
+    private func drawPoints(_ series: Chart.Series, _ look: Int, _ drawing: inout Drawing) {
+        let places = places(series), classes = "point \(Look.color(look))"
+        guard places.count <= Self.titledPoints else {
+            return drawing.path(places.compactMap { $0.map { Self.mark($0, look) } }.joined(), classes + " many")
+        }
+        for (index, place) in places.enumerated() {
+            guard let place else { continue }
+            let error = series.error.isEmpty || !series.error[index].isFinite ? "" : " ± \(numberText(series.error[index]))"
+            let title = "\(series.name)\n\(chart.x.label) \(numberText(series.x[index]))\n\(chart.y.label) \(numberText(series.y[index]))\(error)"
+            drawing.path(Self.mark(place, look), classes, title: title)
+        }
+    }
+
+    private func drawErrors(_ series: Chart.Series, _ color: String, _ drawing: inout Drawing) {
+        guard !series.error.isEmpty else { return }
+        let bars = series.y.indices.compactMap { index -> String? in
+            let value = series.y[index], error = series.error[index]
+            guard error.isFinite, error > 0, let place = x.position(series.x[index]), let high = y.position(value + error) else { return nil }
+            let low = y.position(value - error) ?? bottom
+            return "M\(coordinate(place)) \(coordinate(high))V\(coordinate(low))m-3 0h6M\(coordinate(place - 3)) \(coordinate(high))h6"
+        }
+        drawing.path(bars.joined(), "line error \(color)")
+    }
+
+    private func bars(_ series: Chart.Series) -> String {
+        series.y.indices.map { index in
+            guard let a = x.position(series.x[index]), let b = x.position(series.x[index + 1]), let place = y.position(series.y[index]) else { return "" }
+            let base = y.scale == .linear ? y.position(0) ?? bottom : bottom
+            return "M\(coordinate(a)) \(coordinate(base))V\(coordinate(place))H\(coordinate(b))V\(coordinate(base))z"
+        }.joined()
+    }
+
+    // MARK: Legend and tooltips
+
+    private var entries: [Legend.Entry] {
+        zip(chart.series, looks).filter { !($0.0.style == .raw && $0.0.name.isEmpty) }.map { series, look in
+            Legend.Entry(name: series.name) { x, y in
+                var sample = Drawing(), color = Look.color(look)
+                switch series.style {
+                case .histogram: sample.rectangle(x + 2, y - 5, 16, 10, "bar \(color)")
+                case .points: sample.path(Self.mark((x + 10, y), look), "point \(color)")
+                case .line, .theory, .raw:
+                    color = (series.style == .line ? "line " : series.style == .theory ? "line theory " : "line raw ") + color
+                    sample.line(x, y, x + 20, y, color)
+                    if series.style == .line { sample.path(Self.mark((x + 10, y), look), "point \(Look.color(look))") }
+                }
+                return sample.body
+            }
+        }
+    }
+
+    /// Upright bands over the figure, each with a tooltip that says what all the series are there.
+    private func drawTooltips(_ drawing: inout Drawing) {
+        let readable = chart.series.filter { $0.style != .points && !($0.style == .raw && $0.name.isEmpty) && zip($0.x, $0.x.dropFirst()).allSatisfy { $0 <= $1 } }
+        let all = Set(readable.flatMap { series in series.style == .histogram ? zip(series.x, series.x.dropFirst()).map { ($0 + $1) / 2 } : series.x })
+            .filter { x.position($0) != nil }.sorted()
+        guard !all.isEmpty else { return }
+        let count = min(all.count, Self.tooltips)
+        let values = (0..<count).map { all[count == 1 ? 0 : $0 * (all.count - 1) / (count - 1)] }
+        let places = values.map { min(max(x.position($0) ?? left, left), right) }
+        for (index, value) in values.enumerated() {
+            let from = index == 0 ? left : (places[index - 1] + places[index]) / 2
+            let to = index == count - 1 ? right : (places[index] + places[index + 1]) / 2
+            let lines = readable.compactMap { series in Self.reading(series, at: value).map { "\(series.name): \($0)" } }
+            guard to > from, !lines.isEmpty else { continue }
+            drawing.rectangle(from, top, to - from, bottom - top, "tip", title: (["\(chart.x.label) \(numberText(value))"] + lines).joined(separator: "\n"))
+        }
+    }
+
+    /// What a series is at a value of x, or at the nearest that it has within a hundredth of its length; nil outside.
+    private static func reading(_ series: Chart.Series, at value: Double) -> String? {
+        guard let first = series.x.first, let last = series.x.last else { return nil }
+        if series.style == .histogram {
+            guard let bin = series.y.indices.first(where: { series.x[$0] <= value && value < series.x[$0 + 1] }) else { return nil }
+            return "\(numberText(series.y[bin])) from \(numberText(series.x[bin])) to \(numberText(series.x[bin + 1]))"
+        }
+        var low = 0, high = series.x.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if series.x[middle] < value { low = middle + 1 } else { high = middle }
+        }
+        if low > 0, abs(series.x[low - 1] - value) < abs(series.x[low] - value) { low -= 1 }
+        guard abs(series.x[low] - value) <= (last - first) / 100 else { return nil }
+        let error = series.error.isEmpty || !series.error[low].isFinite ? "" : " ± \(numberText(series.error[low]))"
+        return numberText(series.y[low]) + error
+    }
+}

@@ -1,0 +1,110 @@
+import Foundation
+
+/// Text as it stands in HTML and SVG, between tags or in an attribute. Characters that XML cannot hold become �.
+func escaped(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+        switch scalar {
+        case "&": result += "&amp;"
+        case "<": result += "&lt;"
+        case ">": result += "&gt;"
+        case "\"": result += "&quot;"
+        case "'": result += "&#39;"
+        case "\t", "\n", "\r": result.unicodeScalars.append(scalar)
+        case _ where scalar.value < 0x20 || scalar.value == 0x7F || scalar.value & 0xFFFE == 0xFFFE: result += "\u{FFFD}"
+        default: result.unicodeScalars.append(scalar)
+        }
+    }
+    return result
+}
+
+/// A place in a figure, to a tenth of its unit: "12", "12.3".
+func coordinate(_ value: Double) -> String {
+    let tenths = Int((value * 10).rounded())
+    guard tenths % 10 != 0 else { return String(tenths / 10) }
+    return (tenths < 0 && tenths > -10 ? "-0" : String(tenths / 10)) + "." + String(abs(tenths % 10))
+}
+
+/// Four significant digits, as tooltips and tables have them.
+public func numberText(_ value: Double) -> String {
+    if value == value.rounded(), abs(value) < 1e7 { return String(Int(value)) }
+    guard value.isFinite else { return value.isNaN ? "no value" : value > 0 ? "∞" : "-∞" }
+    let text = String(format: "%.4g", value)
+    guard let e = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: e)...]) else { return text }
+    return "\(text[..<e])e\(exponent)"
+}
+
+/// `text`, its middle left out where it has more than `count` characters.
+func shortened(_ text: String, to count: Int) -> String {
+    guard text.count > count, count > 2 else { return text }
+    return text.prefix((count - 1) / 2) + "…" + text.suffix(count / 2)
+}
+
+/// The shapes and texts of a figure. Classes, whose colours follow the page's light or dark, are in `pageStyle`.
+struct Drawing {
+    /// Of every figure: on a telephone it is drawn at 0.8 of its size, beside another on a wide page at 1.2.
+    static let width = 440.0
+    /// Of a letter, on average, of a wide typeface; texts are placed by it, since no browser is asked how wide they are.
+    static let letter = 7.2
+
+    private(set) var body = ""
+
+    mutating func text(_ x: Double, _ y: Double, _ text: String, _ classes: String = "") {
+        body += "<text x=\"\(coordinate(x))\" y=\"\(coordinate(y))\"\(classes.isEmpty ? "" : " class=\"\(classes)\"")>\(escaped(text))</text>"
+    }
+
+    mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ classes: String) {
+        body += "<path class=\"\(classes)\" d=\"M\(coordinate(x1)) \(coordinate(y1))L\(coordinate(x2)) \(coordinate(y2))\"/>"
+    }
+
+    /// - Parameter title: a tooltip.
+    mutating func path(_ d: String, _ classes: String, title: String? = nil) {
+        guard !d.isEmpty else { return }
+        body += "<path class=\"\(classes)\" d=\"\(d)\"" + (title.map { "><title>\(escaped($0))</title></path>" } ?? "/>")
+    }
+
+    mutating func rectangle(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ classes: String, title: String? = nil) {
+        path("M\(coordinate(x)) \(coordinate(y))h\(coordinate(max(0, width)))v\(coordinate(max(0, height)))h\(coordinate(-max(0, width)))z", classes, title: title)
+    }
+
+    mutating func raw(_ markup: String) { body += markup }
+
+    func svg(height: Double, title: String) -> String {
+        "<svg viewBox=\"0 0 \(coordinate(Self.width)) \(coordinate(height))\" role=\"img\" aria-label=\"\(escaped(title))\">\(body)</svg>"
+    }
+}
+
+/// Names beside samples of what they stand for, in as many rows as they need.
+struct Legend {
+    struct Entry {
+        let name: String
+        /// Markup of the sample, 20 wide, around its left middle.
+        let sample: (_ x: Double, _ y: Double) -> String
+    }
+
+    static let rowHeight = 17.0
+    private let placed: [(entry: Entry, x: Double, row: Int)]
+
+    init(_ entries: [Entry], left: Double) {
+        var placed: [(Entry, Double, Int)] = [], x = left, row = 0
+        for entry in entries {
+            let name = shortened(entry.name, to: 48), width = 26 + Double(name.count) * Drawing.letter + 12
+            if x > left, x + width > Drawing.width {
+                (x, row) = (left, row + 1)
+            }
+            placed.append((Entry(name: name, sample: entry.sample), x, row))
+            x += width
+        }
+        self.placed = placed
+    }
+
+    var height: Double { placed.last.map { Double($0.row + 1) * Self.rowHeight + 4 } ?? 0 }
+
+    func draw(_ drawing: inout Drawing, top: Double) {
+        for (entry, x, row) in placed {
+            let y = top + (Double(row) + 0.6) * Self.rowHeight
+            drawing.raw(entry.sample(x, y))
+            drawing.text(x + 26, y + 4, entry.name)
+        }
+    }
+}
