@@ -5,6 +5,8 @@ public struct Cure: Sendable, Hashable {
     /// "init: orthogonal"
     public let change: String
     public let network: Network
+
+    public init(change: String, network: Network) { (self.change, self.network) = (change, network) }
 }
 
 extension Network {

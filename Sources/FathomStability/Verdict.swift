@@ -75,7 +75,7 @@ public struct Judgement: Sendable, Hashable {
 public func factorText(_ logFactor: Double) -> String {
     guard logFactor.isFinite else { return logFactor == -.infinity ? "×0" : logFactor > 0 ? "×∞" : "×NaN" }
     let decimal = logFactor / log(10)
-    if decimal > -2, decimal < 4 { return String(format: "×%.3g", exp(logFactor)) }
+    if decimal > -2, decimal < 4 { return String(format: exp(logFactor) >= 999.5 ? "×%.0f" : "×%.3g", exp(logFactor)) }
     var exponent = Int(decimal.rounded(.down)), digits = (pow(10, decimal - decimal.rounded(.down)) * 10).rounded() / 10
     if digits >= 10 { (exponent, digits) = (exponent + 1, 1) }
     return "×\(digits)e\(exponent)"

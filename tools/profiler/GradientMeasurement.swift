@@ -45,7 +45,10 @@ struct GradientMeasurement {
     private(set) var rate: (rate: Double, standardError: Double)?
     private(set) var theory: StepTheory?
     private(set) var judgement: Judgement
+    /// The network itself, probed as its cures are.
+    private(set) var asItIs: Advice?
     private(set) var advice: [Advice] = []
+    let threadsUsed = Fathom.Kernels.threadsAvailable
     /// What was sampled, and how more of it is had.
     private(set) var sampled: [String] = []
 
@@ -172,9 +175,10 @@ extension GradientMeasurement {
     }
 
     private mutating func findAdvice(seed: UInt64) throws {
-        let recipe = subject.experiment.recipe, rows = min(subject.samples.count, Self.rowsOfAdvice)
+        let recipe = subject.experiment.recipe, rows = min(subject.samples.count, Self.rowsOfAdvice), samples = subject.samples.selecting(0..<rows)
+        asItIs = try Advice(Cure(change: "as it is", network: subject.model.network), subject.model, samples, seed: seed)
         advice = try Advice.all(
-            for: recipe.network, samples: subject.samples.selecting(0..<rows), outputs: subject.experiment.outputs, initializer: recipe.initializer,
+            for: recipe.network, samples: samples, outputs: subject.experiment.outputs, initializer: recipe.initializer,
             details: subject.experiment.details, seed: seed)
         sampled.append("each cure by one network drawn anew, on \(rows) rows, by 4 directions and 8 error signals")
     }

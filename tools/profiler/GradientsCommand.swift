@@ -8,7 +8,7 @@ struct GradientsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gradients",
         abstract: "What the gradient does in a network, and what would cure it.",
-        usage: "fathom-profiler gradients RECIPE | RUN | --KEY VALUE … [--inputs N] [--only PARTS] [--exact] [--json]",
+        usage: "fathom-profiler gradients RECIPE | RUN | --KEY VALUE … [--inputs N] [--only PARTS] [--exact] [--json] [--output DIR|FILE.html]",
         discussion: """
             Every key of a recipe is a flag of the same name, and a flag wins. Of a run folder it is the trained model on the run's data; else \
             the network as it is drawn at the start.
@@ -18,7 +18,8 @@ struct GradientsCommand: ParsableCommand {
                 fathom-profiler gradients runs/digits-1 --json
 
             With --inputs the inputs are standard normal and the targets random. What is too dear to write out is probed, and the last lines \
-            say so; --exact writes out Jacobians up to 1,024 wide all the same.
+            say so; --exact writes out Jacobians up to 1,024 wide all the same. --output writes the report as a page, too: into a file that ends in .html, \
+            or as gradients.html into a folder.
             """)
 
     @Argument(help: ArgumentHelp("A recipe, or a run folder.", valueName: "recipe")) var path: String?
@@ -63,6 +64,9 @@ struct GradientsCommand: ParsableCommand {
 
     func run() throws {
         try Fathom.Kernels.checkOverride()
+        var flags = Settings()
+        options.apply(to: &flags)
+        let page = try flags.output.map(PageTarget.init)
         let subject = try GradientSubject(path, options, inputs: inputs, samples: samples.flatMap { Int($0) })
         if subject.isTrained, let averages, averages != "1" {
             throw UsageError("--averages draws networks anew, and those of a run are trained; leave it out")
@@ -78,6 +82,10 @@ struct GradientsCommand: ParsableCommand {
         request.jacobianSamples = jacobianSamples.flatMap { Int($0) } ?? request.jacobianSamples
         request.isExact = exact
         let measured = try Fathom.Kernels.$threadLimit.withValue(subject.threads()) { try GradientMeasurement(subject, request) }
+        if let page {
+            try measured.page.write(to: page.path)
+            StandardStreams.note("report: \(page.path)")
+        }
         try StandardStreams.result(json ? measured.json.line + "\n" : measured.text(width: Terminal.width(of: STDOUT_FILENO) ?? 80))
     }
 }

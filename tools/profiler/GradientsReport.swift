@@ -28,7 +28,7 @@ extension GradientMeasurement {
 
     // MARK: Facts
 
-    private var facts: [String] {
+    var facts: [String] {
         var facts: [String] = []
         if let overflow = pass.overflow { facts.append("overflow: the output of \(overflow) is not finite; nothing behind it has a gradient") }
         if let depth, request.parts.contains(.jacobians) { facts += spectrumLines(depth, of: steps == 1 ? "∂h₁/∂h₀" : "∂h_\(steps)/∂h₁") }
@@ -72,6 +72,7 @@ extension GradientMeasurement {
     }
 
     private var jacobianLines: [String] {
+        guard jacobians.count > 1 else { return [] }
         let all = zip(pass.layers, jacobians).map { (name: $0.name, rms: $1.meanSquare.squareRoot(), largest: $1.largest, condition: $1.condition) }
         guard let low = all.min(by: { $0.rms < $1.rms }), let high = all.max(by: { $0.rms < $1.rms }), let largest = all.max(by: { $0.largest < $1.largest }) else {
             return []
@@ -83,12 +84,11 @@ extension GradientMeasurement {
     }
 
     private func exponentLine(_ lyapunov: LyapunovSpectrum, isOverTime: Bool) -> String {
-        func text(_ i: Int) -> String {
-            let exponent = lyapunov.exponents[i], error = lyapunov.standardError[i]
+        func text(_ exponent: Double, _ error: Double) -> String {
             guard exponent.isFinite else { return "−∞" }
             return String(format: "%+.3f", exponent) + (error.isFinite ? String(format: " ± %.1g", error) : "")
         }
-        let count = lyapunov.exponents.count, shown = (0..<min(3, count)).map(text)
+        let count = lyapunov.exponents.count, sorted = zip(lyapunov.exponents, lyapunov.standardError).sorted { $0.0 > $1.0 }, shown = sorted.prefix(3).map(text)
         let mean = lyapunov.mean.isNaN ? "" : String(format: ", mean %+.3f", lyapunov.mean), collapsed = lyapunov.collapsed > 0 ? ", \(lyapunov.collapsed) collapsed" : ""
         let unit = isOverTime ? "time step" : "step of depth"
         return "exponents, nats a \(unit): \(shown.joined(separator: ", "))\(count > 3 ? ", … (\(count))" : "")\(mean)\(collapsed)"
@@ -113,7 +113,7 @@ extension GradientMeasurement {
 
     /// What a cure is comes last, on as many lines as it takes.
     private func adviceTable(_ width: Int) -> String {
-        let header = ["rms", "largest", "verdict", "cure"], rows = advice.map { advice in
+        let header = ["rms", "largest", "verdict", "cure"], rows = ((asItIs.map { [$0] } ?? []) + advice).map { advice in
             [factorText(advice.logRMS), factorText(advice.logLargest), advice.judgement.verdict.rawValue, advice.cure.change]
         }
         guard width >= 40 else { return Table(header: header.reversed(), rows: rows.map { $0.reversed() }).text(width: min(width, 39)) }
