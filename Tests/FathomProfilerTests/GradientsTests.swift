@@ -178,6 +178,35 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
         }
     }
 
+    // MARK: As a page
+
+    @Test func thePageHasFiguresAndTables() throws {
+        let html = try Self.measured("sequence(6) rnn(5, tanh) last linear(3)", inputs: 12).page.html
+        for part in ["What the gradient does", "Gradient by layer", "Jacobians of the layers", "Lyapunov exponents", "Gradient against lag", "What would cure it", "1.rnn", "as it is"] {
+            #expect(html.contains(part), "\(part)")
+        }
+        let overflow = try Self.measured("[linear(8, init: gaussian(1000)) relu] * 20 linear(3)", inputs: 8).page.html
+        #expect(overflow.contains("overflows at step") && !overflow.contains("Gradient by layer"))
+    }
+
+    @Test func outputIsAFileOrAFolderAndNothingElseIsOverwritten() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "fathom-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let command = small + ["--only", "signal", "--output"]
+        for (output, file) in [("reports", "reports/gradients.html"), ("deep/one.html", "deep/one.html"), ("reports", "reports/gradients.html")] {
+            let run = try profiler(command + [folder.appending(path: output).path])
+            #expect(run.status == 0 && run.errors.contains(file) && run.output.contains("verdict:"), "\(run.errors)")
+            #expect(try String(contentsOf: folder.appending(path: file), encoding: .utf8).contains("<svg"))
+        }
+        let other = folder.appending(path: "other.html")
+        try Data("mine".utf8).write(to: other)
+        for (output, sentence) in [(other.path, "is no report of fathom"), (other.path + "/x", "cannot be made"), ("", "must name a folder")] {
+            let run = try profiler(command + [output])
+            #expect(run.status == 73 && run.output.isEmpty && run.errors.contains(sentence), "\(run.status) \(run.errors)")
+        }
+        #expect(try String(contentsOf: other, encoding: .utf8) == "mine")
+    }
+
     // MARK: Mistakes
 
     @Test(arguments: [

@@ -116,13 +116,23 @@ extension GradientMeasurement {
         page.heading("What would cure it")
         page.paragraph("Each cure was applied to this very network, drawn anew and probed; the best comes first. A gain of 1 is the ideal: log₁₀ 0.")
         let all = (asItIs.map { [$0] } ?? []) + advice
-        page.figure(Bars("Gain over the whole depth", all.map(\.cure.change), x: Axis("log₁₀ of the gain"), [
-            ("a random error signal", all.map { decimal($0.logRMS) }), ("the direction stretched most", all.map { decimal($0.logLargest) }),
+        page.figure(Bars("Gain over the whole depth", all.map { Self.short($0.cure.change) }, x: Axis("log₁₀ of the gain"), [
+            ("a random error signal", all.map { Self.thousandths($0.logRMS) }), ("the direction stretched most", all.map { Self.thousandths($0.logLargest) }),
         ]))
         page.table(["cure", "verdict", "rms", "largest", "network"], all.map { advice in
             [advice.cure.change, advice.judgement.verdict.rawValue, factorText(advice.logRMS), factorText(advice.logLargest), advice.cure.network.description]
         }, right: [2, 3])
     }
+
+    /// Of a change, what there is room for beside a bar; the table has all of it.
+    private static func short(_ change: String) -> String {
+        [(" around each step", ""), ("(scale: 1/sqrt(depth))", "(1/√depth)"), (" with layernorm", ", norm"), (" and init: ", ", "), (" before each activation", ""),
+         (" that fits each activation", " that fits"), ("no normalization, and the init that fits", "no normalization")].reduce(change) {
+            $0.replacingOccurrences(of: $1.0, with: $1.1)
+        }
+    }
+
+    private static func thousandths(_ log: Double) -> Double { (1000 * decimal(log)).rounded() / 1000 }
 
     private func addLayers(to page: inout Page) {
         guard request.parts.contains(.signal), !pass.layers.isEmpty else { return }
