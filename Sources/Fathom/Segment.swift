@@ -23,35 +23,40 @@ package final class Segment {
     /// Calls point into these.
     private let memory: [Memory]
 
-    /// - Parameter layers: positions in the model's network. Dropout among them drops nothing.
-    package init(_ model: Model, layers: Range<Int>, rows: Int) throws {
-        let network = model.network, content = Network(network.layers[layers].map { .layer($0) })
+    /// - Parameters:
+    ///   - layers: positions in the model's network, or in what is inside of a block of it. Dropout among them drops nothing.
+    ///   - blocks: the positions of the block, and of those around it from the outermost on.
+    ///   - gradients: where the gradients of weights go too; nil: they are not made.
+    package init(_ model: Model, inside blocks: [Int] = [], layers: Range<Int>, rows: Int, gradients: GradientScratch? = nil) throws {
+        let network = model.network(inside: blocks), content = Network(network.layers[layers].map { .layer($0) })
         (self.model, self.layers, self.rows) = (model, layers, rows)
-        input = model.shape(into: layers.lowerBound)
-        output = model.shape(into: layers.upperBound)
+        let ordinal = model.ordinal(inside: blocks, layers.lowerBound), layout = model.layout
+        let input = blocks.isEmpty && layers.lowerBound == 0
+            ? Shape(columns: model.inputs / (network.inputSteps ?? 1), steps: network.inputSteps) : ordinal < layout.shapes.count ? layout.shapes[ordinal] : layout.output
+        self.input = input
         mixesRows = content.mixesRows
         // Gated cells leave the gradients of gates where the gates were.
         needsForward = content.hasRecurrentLayer
-        // Of gradients only those of these layers' vectors are written, which lie side by side.
-        let layout = model.layout, vectors = model.vectors(of: layers)
-        let scratch = try Memory(byteCount: vectors.count * MemoryLayout<Float>.stride)
+        // Of gradients only those of these layers' vectors are written unless asked for; they lie side by side.
+        let vectors = layout.vectors(of: ordinal..<ordinal + content.size)
+        let scratch = try gradients?.memory ?? Memory(byteCount: vectors.count * MemoryLayout<Float>.stride)
         let settings = PlanSettings(
             rows: rows, training: true, drops: false, accumulates: false, recomputes: false, seed: 0, timeNorm: nil, batch: nil, update: nil, squares: nil)
-        let ordinal = layers.isEmpty ? 0 : layout.ordinals[layers.lowerBound], input = input
-        func lay(_ memory: Memory?) -> (plan: PlanBuilder, forward: Int, output: Panels, product: Panels) {
+        func lay(_ memory: Memory?) -> (plan: PlanBuilder, forward: Int, output: Signal, product: Panels) {
             var plan = PlanBuilder(
-                settings, layout, parameters: model.storage.floats(at: 0), gradients: scratch.floats(at: -vectors.lowerBound), memory: memory)
+                settings, layout, parameters: model.storage.floats(at: 0), gradients: scratch.floats(at: gradients == nil ? -vectors.lowerBound : 0), memory: memory)
             let x = plan.gathered(input)
             let pass = content.forward(Signal(x, steps: input.steps), ordinal: ordinal, &plan), y = pass.output.values
             let forward = plan.calls.count
             let error = plan.gathered(Shape(columns: y.columns, steps: pass.output.steps))
             let dz = plan.backward(throughActivationOf: pass.output, error)
             let product = pass.backward(dz, true, &plan) ?? dz
-            return (plan, forward, y, product)
+            return (plan, forward, pass.output, product)
         }
         let memory = try Memory(byteCount: lay(nil).plan.pool.reservation.byteCount), laid = lay(memory)
-        calls = laid.plan.calls.withoutWeightGradients
-        (forwardCount, signals) = (laid.forward, (laid.output, laid.product))
+        output = Shape(columns: laid.output.values.columns, steps: laid.output.steps)
+        calls = gradients == nil ? laid.plan.calls.withoutWeightGradients : laid.plan.calls
+        (forwardCount, signals) = (laid.forward, (laid.output.values, laid.product))
         self.memory = [memory, scratch]
     }
 
@@ -117,24 +122,58 @@ extension Network {
 }
 
 extension Model {
-    /// The shape of what goes into a position, or, behind the last one, out of the network; a sequence is one from its first layer on.
-    fileprivate func shape(into position: Int) -> Shape {
-        guard position > 0 else { return Shape(columns: inputs / (network.inputSteps ?? 1), steps: network.inputSteps) }
-        return position < network.layers.count ? layout.shapes[layout.ordinals[position]] : layout.output
+    /// What is inside of a block, given by the positions that lead to it; the whole without any.
+    package func network(inside blocks: [Int]) -> Network { blocks.reduce(network) { $0.layers[$1].inside ?? $0 } }
+
+    /// Whether a layer has parameters of its own that are learned.
+    package func learns(inside blocks: [Int], _ position: Int) -> Bool {
+        layout.tensors(ofLayer: ordinal(inside: blocks, position)).contains { $0.role != .state }
     }
 
-    /// Where the learned vectors of these layers lie among the parameters.
+    /// The ordinal (see `Place`) of a layer, or of the one behind the last.
+    func ordinal(inside blocks: [Int], _ position: Int) -> Int {
+        guard let first = blocks.first else { return position < layout.ordinals.count ? layout.ordinals[position] : layout.shapes.count }
+        func size(_ layers: ArraySlice<any Layer>) -> Int { layers.reduce(0) { $0 + 1 + ($1.inside?.size ?? 0) } }
+        var ordinal = layout.ordinals[first] + 1, content = self.network(inside: [first])
+        for block in blocks.dropFirst() {
+            ordinal += size(content.layers[..<block]) + 1
+            content = content.layers[block].inside ?? content
+        }
+        return ordinal + size(content.layers[..<position])
+    }
+}
+
+extension ParameterLayout {
+    /// Where the learned vectors of some layers lie.
     fileprivate func vectors(of layers: Range<Int>) -> Range<Int> {
-        guard let first = layers.first else { return 0..<0 }
-        let end = layers.upperBound < layout.ordinals.count ? layout.ordinals[layers.upperBound] : layout.shapes.count
-        let places = (layout.ordinals[first]..<end).flatMap { layout.tensors(ofLayer: $0).filter { $0.role == .vector }.map { $0.offset..<$0.offset + $0.count } }
-        return (places.first?.lowerBound ?? 0)..<(places.last?.upperBound ?? 0)
+        let vectors = layers.flatMap { tensors(ofLayer: $0).filter { $0.role == .vector } }
+        return (vectors.first?.offset ?? 0)..<(vectors.last.map { $0.offset + $0.count } ?? 0)
     }
 }
 
 extension Shape {
     /// Numbers of a sample.
     package var size: Int { columns * (steps ?? 1) }
+}
+
+/// Gradients of a whole model's parameters, which `Segment`s leave there.
+package final class GradientScratch {
+    fileprivate let memory: Memory
+    private let model: Model
+
+    package init(_ model: Model) throws {
+        (self.model, memory) = (model, try Memory(byteCount: model.layout.count * MemoryLayout<Float>.stride))
+    }
+
+    /// Σ over the gradients of a layer's own parameters; nil where it learns none.
+    package func squaredNorm(inside blocks: [Int], _ position: Int) -> Double? {
+        let tensors = model.layout.tensors(ofLayer: model.ordinal(inside: blocks, position)).filter { $0.role != .state }
+        guard !tensors.isEmpty else { return nil }
+        // Padding is zero.
+        return tensors.reduce(0.0) { sum, tensor in
+            UnsafeBufferPointer(start: memory.floats(at: tensor.offset), count: tensor.count).reduce(sum) { $0 + Double($1) * Double($1) }
+        }
+    }
 }
 
 extension Call {

@@ -11,20 +11,30 @@ public struct Advice: Sendable {
     /// ln of what is left of the difference between two samples: that of h_L beside that of h₁, each relative to the signal's size. Far below 0, samples cannot
     /// be told apart any more at the output, however well the gradient comes through.
     public let logContrast: Double
+    /// Nats per step; NaN where the forward pass overflows.
+    public let largestExponent: Double
     public let judgement: Judgement
 
     /// How far from an isometry it is, in nats: |ln rms σ|, half of what the largest direction grows by, and half of the contrast lost. 0 is best.
     public var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) + 0.5 * max(0, -logContrast) }
 
-    /// Of a network drawn and run over a batch. O(steps · directions · width²), one draw.
-    public init(_ cure: Cure, _ pass: DepthPass, seed: UInt64 = 0) throws {
+    /// Of a network drawn and run over a batch; of a recurrent one over depth or over time, where it is further from an isometry. O(steps · directions · width²),
+    /// one draw.
+    public init(_ cure: Cure, _ model: Model, _ samples: Samples, seed: UInt64 = 0) throws {
+        let pass = try DepthPass(model, samples)
         self.cure = cure
         if let step = pass.overflow {
-            (logLargest, logRMS, logContrast, judgement) = (.infinity, .infinity, 0, Judgement(overflowAt: step))
+            (logLargest, logRMS, logContrast, largestExponent, judgement) = (.infinity, .infinity, 0, .nan, Judgement(overflowAt: step))
             return
         }
-        let spectrum = try ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed)
+        func distance(_ spectrum: ProbedSpectrum) -> Double { spectrum.logRMS.mean.magnitude + 0.5 * max(0, spectrum.logLargest.first ?? 0) }
+        let one = samples.selecting(0..<1)
+        let overTime = try model.network.layers.indices.filter { model.network.layers[$0] is Recurrent }.map {
+            try ProbedSpectrum(RecurrentPass(model, one, position: $0), directions: 4, probes: 8, seed: seed)
+        }
+        let spectrum = try ([ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed)] + overTime).max { distance($0) < distance($1) }!
         (logLargest, logRMS) = (spectrum.logLargest.first ?? -.infinity, spectrum.logRMS.mean)
+        largestExponent = spectrum.lyapunov.largest
         logContrast = pass.logContrast(pass.steps.count) - pass.logContrast(1)
         judgement = Judgement(spectrum)
     }
@@ -34,11 +44,14 @@ public struct Advice: Sendable {
     ///
     /// - Parameters:
     ///   - samples: a batch, of two rows at least.
+    ///   - initializer: of layers that do not say; nil: what fits. Cures take its place.
     ///   - seed: of the networks' parameters.
-    public static func all(for network: Network, samples: Samples, outputs: Int? = nil, details: Model.Details = .init(), seed: UInt64 = 0) throws -> [Advice] {
-        let tried = try network.cures.compactMap { cure -> Advice? in
-            guard let model = try? Model(cure.network, inputs: samples.columns, outputs: outputs, seed: seed, details: details) else { return nil }
-            return try Advice(cure, DepthPass(model, samples), seed: seed)
+    public static func all(
+        for network: Network, samples: Samples, outputs: Int? = nil, initializer: Initializer? = nil, details: Model.Details = .init(), seed: UInt64 = 0
+    ) throws -> [Advice] {
+        let tried = try network.cures(initializer: initializer).compactMap { cure -> Advice? in
+            guard let model = try? Model(cure.network, inputs: samples.columns, outputs: outputs, seed: seed, details: details, samples: samples) else { return nil }
+            return try Advice(cure, model, samples, seed: seed)
         }
         func isBefore(_ a: Advice, _ b: Advice) -> Bool {
             let (first, second) = (a.judgement.verdict == .stable, b.judgement.verdict == .stable)

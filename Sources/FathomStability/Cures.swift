@@ -5,11 +5,18 @@ public struct Cure: Sendable, Hashable {
     /// "init: orthogonal"
     public let change: String
     public let network: Network
+
+    public init(change: String, network: Network) { (self.change, self.network) = (change, network) }
 }
 
 extension Network {
-    /// What can be done to this very network, each a network of the notation: the initialization, the activation, the normalization, the residual form. Only what
-    /// changes it; a cure that the notation refuses for this network (a critical point that does not exist) shows when a model is made of it.
+    /// The cures of this network with an initializer for the layers that do not say: it is written to each of them, so that a cure can take its place.
+    public func cures(initializer: Initializer?) -> [Cure] {
+        (initializer.flatMap { try? Network(Rewriting(standard: $0.description).text(elements)) } ?? self).cures
+    }
+
+    /// What can be done to this very network, each a network of the notation: the initialization, the activation, the normalization, the residual form, the
+    /// recurrent cell. Only what changes it; a cure that the notation refuses for this network (a critical point that does not exist) shows when a model is made of it.
     public var cures: [Cure] {
         var cures: [Cure] = []
         func add(_ change: String, _ rewriting: Rewriting) {
@@ -21,6 +28,14 @@ extension Network {
         add("the init that fits each activation", Rewriting(initializer: ""))
         for (activation, initializer) in [(Activation.relu, "he"), (.tanh, "critical"), (.selu, "lecun"), (.gelu, "critical")] {
             add("\(activation) and init: \(initializer)", Rewriting(initializer: initializer, activation: activation))
+        }
+        if hasRecurrentLayer {
+            add("recurrent: orthogonal", Rewriting(recurrent: .orthogonal))
+            add("relu and recurrent: identity", Rewriting(recurrent: .identityWithReLU))
+            for cell in ["lstm", "gru"] {
+                add(cell, Rewriting(recurrent: .gated(cell, chrono: nil)))
+                if let steps = inputSteps, steps >= 3 { add("\(cell) with chrono: \(steps)", Rewriting(recurrent: .gated(cell, chrono: steps))) }
+            }
         }
         let hasNorm = places.contains { $0.layer is Normalization }
         add("no normalization, and the init that fits", Rewriting(initializer: "", normalization: .removed))
@@ -42,6 +57,15 @@ extension Network {
 private struct Rewriting {
     enum Normalization { case kept, added, removed }
 
+    enum RecurrentForm {
+        /// The weights between states.
+        case orthogonal
+        /// Le, Jaitly & Hinton 2015.
+        case identityWithReLU
+        /// Tallec & Ollivier 2018 where `chrono` says how long to remember.
+        case gated(String, chrono: Int?)
+    }
+
     /// In place of every linear layer's own; "": none, so that what fits is taken.
     var initializer: String?
     /// In place of every activation.
@@ -51,6 +75,10 @@ private struct Rewriting {
     var residual: String?
     /// First inside of a residual that is put around a group.
     var norm = ""
+    /// In place of every recurrent layer.
+    var recurrent: RecurrentForm?
+    /// Where layers do not say.
+    var standard: String?
 
     func text(_ elements: [Network.Element]) -> String {
         elements.indices.map { i in
@@ -74,6 +102,8 @@ private struct Rewriting {
             var text = linear.description
             if let initializer {
                 text = notation(linear, initializer: initializer.isEmpty ? nil : initializer)
+            } else if let standard, linear.initializer == nil {
+                text = notation(linear, initializer: standard)
             }
             return normalization == .added && next is Activation ? text + " layernorm" : text
         case let own as Activation: return (own == .identity ? own : activation ?? own).description
@@ -81,8 +111,29 @@ private struct Rewriting {
         case let block as Residual:
             let head = residual ?? String(block.description.prefix { $0 != "[" })
             return "\(head)[\(text(block.content.elements))]"
+        case let cell as Recurrent: return text(cell)
         default: return layer.description
         }
+    }
+
+    private func text(_ cell: Recurrent) -> String {
+        var own: String?, kind = cell.name, chrono = cell.chrono, between = cell.recurrentInitializer?.description, weights = cell.initializer?.description
+        if case .rnn(let activation) = cell.cell { own = activation.description }
+        if case .lstm(let forget) = cell.cell, cell.bias, chrono == nil { own = "forget: \(forget)" }
+        switch recurrent {
+        case .orthogonal?: between = nil
+        case .identityWithReLU?:
+            guard case .rnn = cell.cell else { return cell.description }
+            (own, between) = ("relu", "identity")
+        case .gated(let name, let steps)?: (kind, chrono, own, between) = (name, cell.bias ? steps : nil, nil, nil)
+        case nil:
+            guard let standard else { return cell.description }
+            weights = weights ?? standard
+            if standard == "torch" { between = between ?? standard }
+        }
+        let parts = ["\(cell.width)", own, chrono.map { "chrono: \($0)" }, cell.bias ? nil : "bias: false", weights.map { "init: \($0)" },
+                     between.map { "recurrent: \($0)" }, cell.truncation.map { "truncate: \($0)" }]
+        return "\(kind)(\(parts.compactMap(\.self).joined(separator: ", ")))"
     }
 
     /// The notation of a linear layer with another initializer.

@@ -12,6 +12,8 @@ public struct DepthSpectrum: Sendable {
     public let lyapunov: LyapunovSpectrum
     /// Steps multiplied.
     public let steps: Int
+    /// Whether the steps are time steps.
+    public let isOverTime: Bool
 
     /// - Throws: `FathomError.invalid` where the forward pass overflowed, `FathomError.tooLarge` beyond `DepthPass.widestExact`.
     public init(_ pass: DepthPass, sample: Int = 0, seed: UInt64 = 0) throws {
@@ -25,8 +27,23 @@ public struct DepthSpectrum: Sendable {
         }
         let gradient = product.rows
         logSingularValues = Array(try product.logSingularValues().prefix(min(gradient, pass.size(last))))
-        (logBound, steps) = (bound, range.count)
+        (logBound, steps, isOverTime) = (bound, range.count, false)
         lyapunov = LyapunovSpectrum(growth: product.growth)
+    }
+
+    /// The same of ∂s_T/∂s₁ of a recurrent layer, over its time steps.
+    /// - Throws: `FathomError.tooLarge` of states beyond `DepthPass.widestExact`.
+    public init(_ pass: RecurrentPass, sample: Int = 0, seed: UInt64 = 0) throws {
+        guard pass.stateSize <= DepthPass.widestExact else {
+            throw FathomError.tooLarge("a Jacobian of \(pass.stateSize) × \(pass.stateSize) is not written out, only up to \(DepthPass.widestExact)")
+        }
+        var product = GradedProduct(columns: pass.stateSize, seed: seed), bound = 0.0
+        try pass.forEachBackwardFactor(sample: sample) { factor in
+            bound += log(factor.largestSingularValue())
+            product.multiply(by: factor)
+        }
+        (logSingularValues, lyapunov) = (try product.logSingularValues(), LyapunovSpectrum(growth: product.growth))
+        (logBound, steps, isOverTime) = (bound, max(0, pass.steps - 1), true)
     }
 
     /// The root of the mean of σ² over all directions: what a random error signal grows by, up to the ratio of widths.

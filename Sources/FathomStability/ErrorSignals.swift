@@ -55,7 +55,7 @@ extension DepthPass {
     }
 
     /// Divided by the power of two next to its largest element, and the logarithm of that.
-    private static func scaled(_ v: [Float]) -> ([Float], Double) {
+    static func scaled(_ v: [Float]) -> ([Float], Double) {
         let largest = v.reduce(0) { max($0, $1.magnitude) }
         guard largest > 0, largest.isFinite else { return (v, 0) }
         // A subnormal's own power would have no reciprocal.

@@ -60,7 +60,8 @@ public struct GradedProduct: Sendable {
         precondition(image.columns == rank)
         let (q, r) = image.qr(), largest = (0..<r.rows).reduce(0) { max($0, r[$1, $1].magnitude) }
         // From a random Q₀ on, directions that are mapped to 0 are the last ones.
-        let least = largest * (rounding ?? Double(max(image.rows, columns)) * 0x1p-52)
+        // What QR leaves of a zero is the rounding of what stands before it, times the condition of that.
+        let least = largest * (rounding ?? Double(max(image.rows, columns)) * 0x1p-46)
         let kept = (0..<r.rows).last { r[$0, $0].magnitude > least }.map { $0 + 1 } ?? 0
         growth.append((0..<followed).map { $0 < kept ? log(r[$0, $0].magnitude) : -.infinity })
         self.q = q.firstColumns(kept)

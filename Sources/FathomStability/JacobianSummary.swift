@@ -10,6 +10,8 @@ public struct JacobianSummary: Sendable, Hashable {
     /// Infinite where a direction is mapped to 0.
     public var condition: Double? { smallest.map { largest / $0 } }
 
+    public init(largest: Double, smallest: Double?, meanSquare: Double) { (self.largest, self.smallest, self.meanSquare) = (largest, smallest, meanSquare) }
+
     /// Of a Jacobian or its transpose, by its singular values.
     /// - Parameter rounding: what counts as 0, relative to the largest; nil: float64's.
     public init(_ jacobian: Matrix, rounding: Double? = nil) throws(FathomError) {
@@ -30,8 +32,5 @@ public struct JacobianSummary: Sendable, Hashable {
 
 extension DepthPass {
     /// Of J_l at a sample, l from 1: exact up to `widestExact`, by probes beyond.
-    public func jacobianSummary(_ l: Int, sample: Int = 0, seed: UInt64 = 0) throws -> JacobianSummary {
-        guard max(size(l), size(l - 1)) <= Self.widestExact else { return try JacobianSummary(probing: jacobianMap(l, sample: sample), seed: seed) }
-        return try JacobianSummary(backwardFactor(l, sample: sample), rounding: rounding(l))
-    }
+    public func jacobianSummary(_ l: Int, sample: Int = 0, seed: UInt64 = 0) throws -> JacobianSummary { try map(l).jacobianSummary(sample: sample, seed: seed) }
 }

@@ -86,11 +86,5 @@ extension [Double] {
 
 extension DepthPass {
     /// J_l by its products: for Jacobians that are too large to be written out.
-    public func jacobianMap(_ l: Int, sample: Int = 0) -> LinearMap {
-        LinearMap(rows: size(l), columns: size(l - 1)) {
-            try forwardDifference(l, Matrix(column: $0), sample: sample).values
-        } applyTransposed: {
-            try backward(l, Matrix(column: $0), sample: sample).values
-        }
-    }
+    public func jacobianMap(_ l: Int, sample: Int = 0) -> LinearMap { map(l).byProducts(sample: sample) }
 }

@@ -10,6 +10,8 @@ public struct ProbedSpectrum: Sendable {
     /// Of the backward system: its largest exponents, as many as directions are followed.
     public let lyapunov: LyapunovSpectrum
     public let steps: Int
+    /// Whether the steps are time steps.
+    public let isOverTime: Bool
 
     /// Block power iteration with QR at every step of depth: error signals go back by the training's own kernels, directions forward by differences, which
     /// decide where to look but not what is found there.
@@ -35,19 +37,31 @@ public struct ProbedSpectrum: Sendable {
             for l in range { q = try pass.forwardDifference(l, q, sample: sample).qr().q }
             product = try backward(GradedProduct(start: q))
         }
-        (logLargest, steps) = (try product.logSingularValues(), range.count)
-        logRMS = try Self.logRMS(pass, range, sample: sample, probes: probes, seed: seed)
+        (logLargest, steps, isOverTime) = (try product.logSingularValues(), range.count, false)
+        logRMS = try Self.logRMS(range, rows: pass.size(last), probes: probes, seed: seed) { try pass.backward($0, $1, sample: sample) }
     }
 
-    private static func logRMS(_ pass: DepthPass, _ range: ClosedRange<Int>, sample: Int, probes: Int, seed: UInt64) throws -> SampleMean {
+    /// Of ∂s_T/∂s₁, without power iteration: over many time steps a few random directions turn to the ones that grow most by themselves.
+    public init(_ pass: RecurrentPass, sample: Int = 0, directions: Int = 8, probes: Int = 16, seed: UInt64 = 0) throws {
+        let range = 2...max(2, pass.steps), back = try pass.backward(sample: sample, columns: max(directions, probes))
+        var product = GradedProduct(columns: pass.stateSize, directions: directions, seed: seed)
+        for t in range.reversed() where t <= pass.steps && product.rank > 0 { product.take(back(t, product.directions), rounding: 0x1p-21) }
+        (logLargest, lyapunov) = (try product.logSingularValues(), LyapunovSpectrum(growth: product.growth))
+        (steps, isOverTime) = (max(0, pass.steps - 1), true)
+        logRMS = pass.steps < 2
+            ? SampleMean([0]) : try Self.logRMS(range, rows: pass.stateSize, probes: probes, seed: seed) { back($0, $1) }
+    }
+
+    private static func logRMS(
+        _ range: ClosedRange<Int>, rows: Int, probes: Int, seed: UInt64, back: (Int, Matrix) throws -> Matrix
+    ) throws -> SampleMean {
         var random = CounterRandom(seed: seed, stream: 0x524D53), logScale = 0.0
-        let rows = pass.size(range.upperBound)
         var v = Matrix(rows: rows, columns: probes, values: (0..<rows * probes).map { _ in random.normal() })
         for l in range.reversed() {
             let largest = v.values.reduce(0) { max($0, $1.magnitude) }
             guard largest > 0 else { break }
             logScale += log(largest)
-            v = try pass.backward(l, Matrix(rows: v.rows, columns: probes, values: v.values.map { $0 / largest }), sample: sample)
+            v = try back(l, Matrix(rows: v.rows, columns: probes, values: v.values.map { $0 / largest }))
         }
         let squares = (0..<probes).map { i in v.values[i * v.rows..<(i + 1) * v.rows].reduce(0) { $0 + $1 * $1 } }, mean = SampleMean(squares)
         let directions = Double(min(v.rows, rows))

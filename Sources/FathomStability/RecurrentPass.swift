@@ -42,14 +42,25 @@ public struct RecurrentPass: Sendable {
     public func forEachBackwardFactor(sample: Int = 0, _ take: (Matrix) throws -> Void) throws {
         let cell = try CellStep(model, position: position, rows: stateSize), identity = Matrix.identity(stateSize).values.map { Float($0) }
         for t in (2...max(2, steps)).reversed() where t <= steps {
-            _ = cell.forward(repeated(inputs[t - 1], sample, of: cell.inputs), state: repeated(states[t - 1], sample, of: stateSize))
+            _ = cell.forward(repeated(stateSize, inputs[t - 1], sample, of: cell.inputs), state: repeated(stateSize, states[t - 1], sample, of: stateSize))
             try take(Matrix(rows: stateSize, columns: stateSize, values: cell.products(identity).map(Double.init)))
         }
     }
 
-    private func repeated(_ rows: [Float], _ sample: Int, of width: Int) -> [Float] {
+    /// (∂s_t/∂s_{t−1})ᵀ·V for up to so many columns V, [stateSize × columns], t from 2 on.
+    func backward(sample: Int = 0, columns: Int) throws -> (_ t: Int, _ v: Matrix) -> Matrix {
+        let cell = try CellStep(model, position: position, rows: columns)
+        return { t, v in
+            _ = cell.forward(repeated(columns, inputs[t - 1], sample, of: cell.inputs), state: repeated(columns, states[t - 1], sample, of: stateSize))
+            let rest = [Float](repeating: 0, count: (columns - v.columns) * stateSize)
+            let products = cell.products(v.values.map { Float($0) } + rest)
+            return Matrix(rows: stateSize, columns: v.columns, values: products.prefix(v.columns * stateSize).map(Double.init))
+        }
+    }
+
+    private func repeated(_ times: Int, _ rows: [Float], _ sample: Int, of width: Int) -> [Float] {
         let row = rows[sample * width..<(sample + 1) * width]
-        return (0..<stateSize).flatMap { _ in row }
+        return (0..<times).flatMap { _ in row }
     }
 
     /// ∂s_T/∂s₁ at a sample, graded: its singular values and, over time steps, its Lyapunov spectrum in nats per step. O(T · stateSize³).

@@ -33,12 +33,12 @@ public struct Judgement: Sendable, Hashable {
 
     public init(_ spectrum: DepthSpectrum) {
         self.init(
-            steps: spectrum.steps, logLargest: spectrum.logLargest, logMedian: spectrum.logMedian, logRMS: spectrum.logRMS, lyapunov: spectrum.lyapunov)
+            spectrum.steps, isOverTime: spectrum.isOverTime, logLargest: spectrum.logLargest, logMedian: spectrum.logMedian, logRMS: spectrum.logRMS, lyapunov: spectrum.lyapunov)
     }
 
     public init(_ spectrum: ProbedSpectrum) {
         self.init(
-            steps: spectrum.steps, logLargest: spectrum.logLargest.first ?? -.infinity, logMedian: nil, logRMS: spectrum.logRMS.mean,
+            spectrum.steps, isOverTime: spectrum.isOverTime, logLargest: spectrum.logLargest.first ?? -.infinity, logMedian: nil, logRMS: spectrum.logRMS.mean,
             lyapunov: spectrum.lyapunov)
     }
 
@@ -47,9 +47,11 @@ public struct Judgement: Sendable, Hashable {
         (verdict, because) = (.exploding, "the forward pass itself overflows at step \(step)")
     }
 
-    private init(steps: Int, logLargest: Double, logMedian: Double?, logRMS: Double, lyapunov: LyapunovSpectrum) {
+    /// - Parameters: natural logarithms; `logMedian` nil where it is not known.
+    public init(_ steps: Int, isOverTime: Bool, logLargest: Double, logMedian: Double?, logRMS: Double, lyapunov: LyapunovSpectrum) {
         verdict = Verdict(logLargest: logLargest, logMedian: logMedian, logRMS: logRMS)
-        let rms = factorText(logRMS), largest = factorText(logLargest), over = "over \(steps) step\(steps == 1 ? "" : "s") of depth "
+        let rms = factorText(logRMS), largest = factorText(logLargest), noun = isOverTime ? "time step" : "step of depth"
+        let over = "over \(steps) \(steps == 1 ? noun : noun.plural) "
         let evidence = switch verdict {
         case .exploding: "a random error signal grows \(rms); from ×20 on it explodes"
         case .vanishing: "a random error signal is left with \(rms) of itself; from ×0.05 down it vanishes"
@@ -57,14 +59,14 @@ public struct Judgement: Sendable, Hashable {
             "the direction that is stretched most grows \(largest), while half of all directions are left with \(factorText(logMedian ?? 0)) or less"
         case .stable: "a random error signal is multiplied \(rms), between ×0.05 and ×20, and the direction that is stretched most \(largest)"
         }
-        because = over + evidence + Self.unlimited(lyapunov)
+        because = over + evidence + Self.unlimited(lyapunov, isOverTime: isOverTime)
     }
 
     /// The sign of the largest exponent, where its error leaves one.
-    private static func unlimited(_ lyapunov: LyapunovSpectrum) -> String {
+    private static func unlimited(_ lyapunov: LyapunovSpectrum, isOverTime: Bool) -> String {
         guard let first = lyapunov.exponents.first, first.isFinite, let error = lyapunov.standardError.first, error.isFinite else { return "" }
-        let text = String(format: "%+.3g ± %.1g nats a step", first, error)
-        let fate = first.magnitude <= 2 * error ? "leaves open what more depth would do" : first > 0 ? "would explode without limit in more depth" : "would vanish in more depth"
+        let text = String(format: "%+.3g ± %.1g nats a step", first, error), more = isOverTime ? "time" : "depth"
+        let fate = first.magnitude <= 2 * error ? "leaves open what more \(more) would do" : first > 0 ? "would explode without limit in more \(more)" : "would vanish in more \(more)"
         return "; the largest exponent, \(text), \(first.magnitude <= 2 * error ? fate : "says that it \(fate)")"
     }
 }
@@ -73,7 +75,7 @@ public struct Judgement: Sendable, Hashable {
 public func factorText(_ logFactor: Double) -> String {
     guard logFactor.isFinite else { return logFactor == -.infinity ? "×0" : logFactor > 0 ? "×∞" : "×NaN" }
     let decimal = logFactor / log(10)
-    if decimal > -2, decimal < 4 { return String(format: "×%.3g", exp(logFactor)) }
+    if decimal > -2, decimal < 4 { return String(format: exp(logFactor) >= 999.5 ? "×%.0f" : "×%.3g", exp(logFactor)) }
     var exponent = Int(decimal.rounded(.down)), digits = (pow(10, decimal - decimal.rounded(.down)) * 10).rounded() / 10
     if digits >= 10 { (exponent, digits) = (exponent + 1, 1) }
     return "×\(digits)e\(exponent)"

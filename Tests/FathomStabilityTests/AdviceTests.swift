@@ -28,4 +28,24 @@ import Testing
         #expect(first.judgement.verdict == .stable && first.distance < 2 && first.distance <= (advice.last?.distance ?? 0))
         #expect(advice.count >= 6 && zip(advice, advice.dropFirst()).allSatisfy { ($0.judgement.verdict == .stable) || ($1.judgement.verdict != .stable) })
     }
+
+    @Test("Recurrent cells have cures of their own, judged over time") func recurrent() throws {
+        let network = try Network("sequence(30) rnn(12, tanh, recurrent: gaussian(0.4)) last linear(2)"), cures = network.cures
+        for (change, notation) in [
+            ("recurrent: orthogonal", "sequence(30) rnn(12, tanh) last linear(2)"),
+            ("relu and recurrent: identity", "sequence(30) rnn(12, relu, recurrent: identity) last linear(2)"),
+            ("lstm with chrono: 30", "sequence(30) lstm(12, chrono: 30) last linear(2)"), ("gru", "sequence(30) gru(12) last linear(2)"),
+        ] { #expect(cures.first { $0.change == change }?.network.description == notation) }
+        let advice = try Advice.all(for: network, samples: normalSamples(16, 60), seed: 1), first = try #require(advice.first)
+        #expect(first.judgement.verdict == .stable && first.judgement.because.hasPrefix("over 29 time steps"))
+        #expect(["relu and recurrent: identity", "lstm with chrono: 30", "gru with chrono: 30"].contains(first.cure.change), "\(first.cure.change)")
+    }
+
+    @Test("The initializer that layers do not say can be cured, too") func initializer() throws {
+        let network = try Network("[linear(16) tanh] * 30 linear(2)")
+        #expect(network.cures(initializer: nil) == network.cures)
+        let cures = network.cures(initializer: Initializer(.torch))
+        #expect(cures.first { $0.change == "the init that fits each activation" }?.network == network)
+        #expect(cures.first { $0.change.hasPrefix("layernorm") }?.network.description == "[linear(16) layernorm tanh] * 30 linear(2)")
+    }
 }

@@ -4,6 +4,12 @@ import Foundation
 import Testing
 
 /// FATHOM_FULL_TESTS=1 runs the sizes that take minutes.
+/// A quantile of χ² with n degrees, at one of the normal distribution: Wilson & Hilferty 1931.
+func chiSquare(_ degrees: Int, _ quantile: Double) -> Double {
+    let n = Double(degrees)
+    return n * pow(1 - 2 / (9 * n) + quantile * (2 / (9 * n)).squareRoot(), 3)
+}
+
 let runsFullSizes = ProcessInfo.processInfo.environment["FATHOM_FULL_TESTS"] == "1"
 
 /// Integers from −100 to 100 by a linear congruential generator, a matrix column after column: exact in every arithmetic.
@@ -82,10 +88,9 @@ func gaussian(_ rows: Int, _ columns: Int, deviation: Double, _ random: inout Co
         }
         let spectrum = LyapunovSpectrum(growth: product.growth), theory = LyapunovSpectrum.gaussian(size: size, variance: deviation * deviation)
         let z = (0..<size).map { (spectrum.exponents[$0] - theory[$0]) / spectrum.standardError[$0] }
-        let sum = z.reduce(0) { $0 + $1 * $1 }, n = Double(size)
-        func chiSquare(_ quantile: Double) -> Double { n * pow(1 - 2 / (9 * n) + quantile * (2 / (9 * n)).squareRoot(), 3) }
+        let sum = z.reduce(0) { $0 + $1 * $1 }
         #expect(z.allSatisfy { abs($0) <= 4.5 })
-        #expect(sum > chiSquare(-3.2905) && sum < chiSquare(3.2905), "Σz² = \(sum) of \(size)")
+        #expect(sum > chiSquare(size, -3.2905) && sum < chiSquare(size, 3.2905), "Σz² = \(sum) of \(size)")
         #expect(abs(spectrum.exponents.reduce(0, +) - logDeterminants / Double(factors)) < 1e-9)
         if runsFullSizes { print("Newman, width \(size), \(factors) factors: max |z| \(z.map(abs).max()!), Σz² \(sum), Σλ − mean ln|det| \(spectrum.exponents.reduce(0, +) - logDeterminants / Double(factors))") }
     }

@@ -37,6 +37,17 @@ import Testing
         if runsFullSizes { print("Gaussian, width \(width), \(steps) steps: \(decades) decades, theory \(expected)") }
     }
 
+    /// Like the acceptance test of exponents drawn in float64, through layers, the float32 backward kernels and the Jacobians that they make.
+    @Test("Exponents of Gaussian linear networks are Newman's", arguments: runsFullSizes ? [2, 8, 32] : [2, 8]) func newman(size: Int) throws {
+        let steps = runsFullSizes ? 20_000 : 1_500
+        let lyapunov = try Self.spectrum("[linear(\(size), bias: false, init: gaussian(1))] * \(steps + 1)", inputs: size, seed: 3).lyapunov
+        let theory = LyapunovSpectrum.gaussian(size: size, variance: 1 / Double(size))
+        let z = (0..<size).map { (lyapunov.exponents[$0] - theory[$0]) / lyapunov.standardError[$0] }, sum = z.reduce(0) { $0 + $1 * $1 }
+        #expect(z.allSatisfy { abs($0) <= 4.5 })
+        #expect(sum > chiSquare(size, -3.2905) && sum < chiSquare(size, 3.2905), "Σz² = \(sum) of \(size)")
+        if runsFullSizes { print("Newman, network \(size) wide, \(steps) steps: max |z| \(z.map(abs).max()!), Σz² \(sum)") }
+    }
+
     @Test("Σ ln σ is Σ ln|det J|, and of a network the exponents' sum") func determinants() throws {
         let model = try Model(Network("[linear(20) tanh] * 30 linear(3)"), inputs: 20, seed: 2), pass = try DepthPass(model, normalSamples(2, 20))
         let spectrum = try DepthSpectrum(pass, sample: 1)

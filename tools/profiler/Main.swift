@@ -6,14 +6,14 @@ import Foundation
 struct ProfilerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fathom-profiler",
-        abstract: "Measure how fast Fathom trains on this machine, and where the time goes.",
+        abstract: "Measure how fast Fathom trains on this machine, where the time goes, and what the gradient does.",
         version: fathomVersion,
-        subcommands: [KernelsCommand.self, StepCommand.self, LabCommand.self])
+        subcommands: [KernelsCommand.self, StepCommand.self, GradientsCommand.self, LabCommand.self])
 }
 
 @main
 enum Main {
     static func main() {
-        exit(FathomCommandLine.run(ProfilerCommand.self, Array(CommandLine.arguments.dropFirst()), recipeCommands: ["step"]).rawValue)
+        exit(FathomCommandLine.run(ProfilerCommand.self, Array(CommandLine.arguments.dropFirst()), recipeCommands: ["step", "gradients"]).rawValue)
     }
 }

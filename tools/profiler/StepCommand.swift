@@ -35,11 +35,10 @@ struct StepCommand: ParsableCommand {
     func validate() throws {
         try refuseFlagsAsValues([("inputs", inputs), ("seconds", seconds)])
         guard !(json && serve) else { throw ValidationError("--serve prints JSON as it is; leave --json out") }
-        if let inputs, Int(inputs).map({ $0 < 1 }) ?? true { throw ValidationError("--inputs takes a whole number from 1, not '\(inputs)'") }
+        try validateInputs(inputs, options)
         if let seconds, !(Double(seconds).map { $0 > 0 && $0 <= 86_400 } ?? false) {
             throw ValidationError("--seconds takes a number above 0, up to 86400, not '\(seconds)'")
         }
-        guard inputs == nil || options.data == nil else { throw ValidationError("--inputs makes inputs up, and --data reads them; give one of both") }
     }
 
     func run() throws {
@@ -53,14 +52,7 @@ struct StepCommand: ParsableCommand {
     }
 
     private func subject() throws -> StepSubject {
-        var settings = try recipe.map(Settings.init(contentsOf:)) ?? Settings()
-        options.apply(to: &settings)
-        guard recipe != nil || settings[.network] != nil || settings[.data] != nil else {
-            throw UsageError("say what to profile: a recipe, or --network with --inputs or --data; fathom-profiler step --help shows examples")
-        }
-        guard inputs != nil || settings[.data] != nil else {
-            throw UsageError("how wide are the inputs? --inputs 784 makes standard normal ones, --data reads a set")
-        }
+        let settings = try Settings(recipe: recipe, options, inputs: inputs, command: "step")
         let name = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let threads = try settings.threads() ?? Fathom.Kernels.threadsAvailable
         return try StepSubject(settings, name: name, inputs: inputs.flatMap { Int($0) }, threads: threads)

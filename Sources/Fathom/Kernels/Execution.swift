@@ -9,7 +9,10 @@ public enum Kernels {
     public static var instructionSets: [String] { (0...).lazy.map { fathom_isa_name($0) }.prefix { $0 != nil }.map { String(cString: $0!) } }
 
     /// Processors that this process may use.
-    public static var threadsAvailable: Int { Int(fathom_threads_available()) }
+    public static var threadsAvailable: Int { threadLimit ?? Int(fathom_threads_available()) }
+
+    /// In place of that, while a value is in force: for what takes no number of its own.
+    @TaskLocal package static var threadLimit: Int?
 
     /// - Throws: `FathomError.invalid` where the environment's FATHOM_ISA names a set that cannot run here.
     public static func checkOverride() throws {

@@ -85,3 +85,12 @@ extension PlanBuilder {
         append(.dotTotal(panels: panels, sums: sums, scale: scale, accumulate: settings.accumulates, total: gradient(tensor).data))
     }
 }
+
+extension Model {
+    /// What a residual's branch is multiplied by now; 1 of another layer.
+    package func branchScale(inside blocks: [Int], _ position: Int) -> Double {
+        guard let residual = network(inside: blocks).layers[position] as? Residual else { return 1 }
+        let learned = layout.tensors(ofLayer: ordinal(inside: blocks, position)).first { $0.role == .vector }
+        return residual.constantScale(layout) * (learned.map { Double($0.panels(in: storage.floats(at: 0)).data[0]) } ?? 1)
+    }
+}
