@@ -8,7 +8,7 @@ struct FathomCommand: ParsableCommand {
         commandName: "fathom",
         abstract: "Train deep networks on a CPU, and see what happens to the gradient on its way down.",
         version: fathomVersion,
-        subcommands: [Train.self, Resume.self, Evaluate.self, Predict.self, Inspect.self, Datasets.self])
+        subcommands: [Train.self, Resume.self, Evaluate.self, Predict.self, Inspect.self, Report.self, Datasets.self])
 
     func run() throws {
         try StandardStreams.result(

@@ -51,7 +51,7 @@ private func idx(_ magic: [UInt8], _ sizes: [UInt32], _ bytes: Int) -> Data {
 
 private let images: [UInt8] = [0, 0, 8, 3], labels: [UInt8] = [0, 0, 8, 1]
 
-let badInputs: [BadInput] = notationCases + recipeCases + flagCases + tableCases + binaryCases + modelCases + outputCases
+let badInputs: [BadInput] = notationCases + recipeCases + flagCases + tableCases + binaryCases + modelCases + reportCases + outputCases
 
 private let notationCases: [BadInput] = [
     train("a layer misspelt", "digits", "--network", "lnear(10)", says: "--network: unknown layer 'lnear' at column 1; did you mean 'linear'?"),
@@ -195,6 +195,24 @@ private let modelCases: [BadInput] = [
     onRun("images for a table's model", "predict", "run", "--data", "digits", says: "digits", "64"),
     onRun("nothing on standard input", "predict", "run", "--data", "-", says: "standard input is empty"),
     onRun("a model evaluated on nothing", "evaluate", "run/model.safetensors", status: 64, says: "--data"),
+]
+
+private let history = Fixture.run["run/history.jsonl"] ?? Data()
+
+private let reportCases: [BadInput] = [
+    usage("a report of nothing", "report", says: "run"),
+    onRun("a report of a run that is not there", "report", "run", "runs/none", status: 66, says: "there is no run 'runs/none'"),
+    onRun("a report of a file", "report", "t.csv", says: "t.csv is a file, not a run folder"),
+    onRun("a report of a folder that is no run", "report", "there", files: ["there/x": Data()], says: "there is not a run folder"),
+    onRun("a report of a run without a history", "report", "there", files: ["there/recipe.yaml": Data("data: t.csv\n".utf8)], status: 66, says: "there/history.jsonl"),
+    onRun("a report of an empty history", "report", "run", files: ["run/history.jsonl": Data()], says: "run/history.jsonl:1", "empty"),
+    onRun("a report of a torn line", "report", "run", files: ["run/history.jsonl": history.dropLast(7) + Data("\n".utf8)], says: "run/history.jsonl:6: the line is damaged at column"),
+    onRun("a report of bytes", "report", "run", files: ["run/history.jsonl": Data([0xFF, 0, 10])], says: "run/history.jsonl:1"),
+    onRun("a report of a recipe that is none", "report", "run", files: ["run/recipe.yaml": Data("data: t.csv\nnetwork: lnear(3)\n".utf8)], says: "run/recipe.yaml:2"),
+    onRun("a report over another file", "report", "run", "run", "--output", "t.csv", status: 73, says: "t.csv", "no report of fathom's"),
+    onRun("a report over another file in the run", "report", "run", files: ["run/report.html": Data("<p>mine</p>".utf8)], status: 73, says: "run/report.html"),
+    onRun("a report to no folder", "report", "run", "--output", "none/r.html", status: 73, says: "none/r.html"),
+    onRun("a report without a name", "report", "run", "--output", "", status: 64, says: "--output"),
 ]
 
 private let outputCases: [BadInput] = [

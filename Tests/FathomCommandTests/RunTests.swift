@@ -33,7 +33,7 @@ struct RunTests {
         let first = try workshop.start(["train"] + digits + ["--epochs", "3", "--validation", "0.1", "--clip", "norm(1)"]).wait()
         #expect(first.status == 0 && first.errors.isEmpty, "\(first.errors)")
         #expect(first.output.contains(/^test accuracy [0-9.]+ %, loss [0-9.]+, on 359 rows\nruns\/digits-1\n$/), "\(first.output)")
-        #expect(workshop.contents.filter { $0.hasPrefix("runs/digits-1/") }.count == 5)
+        #expect(workshop.contents.filter { $0.hasPrefix("runs/digits-1/") }.count == 6)
         for threads in ["1", "2", "3"] {
             try workshop.fathom("train", "runs/digits-1/recipe.yaml", "--threads", threads, "--output", "again-\(threads)", "--quiet")
             try expectSameRun(workshop, "runs/digits-1", "again-\(threads)")
@@ -77,7 +77,7 @@ struct RunTests {
         let resumed = try workshop.fathom("resume", "killed", "--quiet")
         #expect(resumed.status == 0, "\(resumed.errors)")
         try expectSameRun(workshop, "whole", "killed")
-        #expect(workshop.contents.filter { $0.hasPrefix("killed/") }.count == 4)
+        #expect(workshop.contents.filter { $0.hasPrefix("killed/") }.count == 5)
         let verified = try workshop.fathom("resume", "killed", "--verify")
         #expect(verified.status == 0 && verified.errors.contains("verified: 600 steps"), "\(verified.errors)")
     }

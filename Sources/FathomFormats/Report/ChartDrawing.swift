@@ -99,7 +99,7 @@ struct ChartDrawing {
                 if chart.marks.count <= 4 { drawing.text(place + (isRight ? -4 : 4), top + 10 + 13 * Double(index % 4), mark.name, isRight ? "end" : "") }
             case .horizontal:
                 drawing.line(left, place, right, place, "mark")
-                if chart.marks.count <= 4 { drawing.text(right - 2, place < top + 16 ? place + 12 : place - 4, mark.name, "end") }
+                if chart.marks.count <= 4 { drawing.text(left + 4, place < top + 16 ? place + 12 : place - 4, mark.name) }
             }
         }
     }

@@ -10,7 +10,7 @@ struct HeatMapDrawing {
     private let left: Double, right = Drawing.width - 8, top = 24.0, bottom: Double
 
     /// Tooltips of one map; of more cells, some share one.
-    private static let tooltips = 800
+    private static let tooltips = 640
     private static let longestName = 16, leastHeight = 120.0, mostHeight = 288.0, tallestRow = 24.0
 
     init(_ map: HeatMap) {
@@ -52,10 +52,14 @@ struct HeatMapDrawing {
         var drawing = Drawing()
         drawing.text(4, 12, map.rowLabel, "label")
         drawing.rectangle(left, top, right - left, bottom - top, "gap")
+        // In cells: numbers of one digit or two keep a map of many cells small.
+        drawing.raw("<svg x=\"\(coordinate(left))\" y=\"\(coordinate(top))\" width=\"\(coordinate(right - left))\" height=\"\(coordinate(bottom - top))\" "
+            + "viewBox=\"0 0 \(max(columns.count, 1)) \(max(rows.count, 1))\" preserveAspectRatio=\"none\">")
         drawCells(&drawing)
+        drawTooltips(&drawing)
+        drawing.raw("</svg>")
         drawLine(&drawing)
         drawLabels(&drawing)
-        drawTooltips(&drawing)
         if finite.isEmpty { drawing.text((left + right) / 2, (top + bottom) / 2 + 4, "no values", "label middle") }
         let height = drawScale(&drawing, top: bottom + 40)
         return drawing.svg(height: height, title: map.title)
@@ -70,7 +74,7 @@ struct HeatMapDrawing {
                 let level = level(row, column), first = column
                 repeat { column += 1 } while column < columns.count && self.level(row, column) == level
                 guard let level else { continue }
-                paths[level] += "M\(coordinate(x(first))) \(coordinate(y(row)))H\(coordinate(x(column)))V\(coordinate(y(row + 1)))H\(coordinate(x(first)))z"
+                paths[level] += "M\(first) \(row)h\(column - first)v1H\(first)z"
             }
         }
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors
@@ -132,7 +136,7 @@ struct HeatMapDrawing {
                 let names = Self.span(map.rows, rows[row]) + "\n\(map.columnLabel) "
                     + Self.span(map.columns, columns[band.lowerBound].lowerBound..<columns[band.upperBound - 1].upperBound)
                 let title = "\(names)\n\(map.unit) " + (low == high ? numberText(low) : "\(numberText(low)) … \(numberText(high))")
-                drawing.rectangle(x(band.lowerBound), y(row), x(band.upperBound) - x(band.lowerBound), y(row + 1) - y(row), "tip", title: title)
+                drawing.path("M\(band.lowerBound) \(row)h\(band.count)v1h-\(band.count)z", "tip", title: title)
             }
         }
     }
@@ -151,7 +155,7 @@ struct HeatMapDrawing {
         }
         let ruler = Ruler(Axis("", range: range), [], from: 4, to: 4 + width)
         var free = 0.0
-        for tick in ruler.ticks(4) {
+        for tick in ruler.ticks(5) {
             guard let place = ruler.position(tick.value) else { continue }
             let half = Double(tick.text.count) * Drawing.letter / 2, middle = max(place, half)
             guard middle - half >= free else { continue }

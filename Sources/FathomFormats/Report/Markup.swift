@@ -25,9 +25,9 @@ func coordinate(_ value: Double) -> String {
     return (tenths < 0 && tenths > -10 ? "-0" : String(tenths / 10)) + "." + String(abs(tenths % 10))
 }
 
-/// Four significant digits, as tooltips and tables have them.
+/// Four significant digits, or all of a whole part of up to seven, as tooltips and tables have them.
 public func numberText(_ value: Double) -> String {
-    if value == value.rounded(), abs(value) < 1e7 { return String(Int(value)) }
+    if abs(value) < 1e7, value == value.rounded() || abs(value) >= 1000 { return String(Int(value.rounded())) }
     guard value.isFinite else { return value.isNaN ? "no value" : value > 0 ? "∞" : "-∞" }
     let text = String(format: "%.4g", value)
     guard let e = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: e)...]) else { return text }

@@ -11,18 +11,21 @@ let pageStyle = """
     p,ul{max-width:80ch;margin:8px 0;overflow-wrap:anywhere}ul{padding-left:20px}.subtitle{color:var(--soft)}
     .verdict{font-size:17px;padding:10px 14px;background:var(--panel);border-left:4px solid var(--c0);max-width:none}.verdict.bad{border-left-color:var(--bad)}
     pre{background:var(--panel);padding:12px;overflow-x:auto;font:13px/1.45 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre-wrap;overflow-wrap:anywhere}
-    .wide{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-    th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--grid)}th{font-weight:600}.right{text-align:right;white-space:nowrap}
+    /* Shadows at the sides where a table goes on. */
+    .wide{overflow-x:auto;margin:8px 0;background:linear-gradient(90deg,var(--paper) 30%,transparent),linear-gradient(270deg,var(--paper) 30%,transparent) 100% 0,\
+    radial-gradient(farthest-side at 0 50%,var(--edge),transparent),radial-gradient(farthest-side at 100% 50%,var(--edge),transparent) 100% 0;background-repeat:no-repeat;\
+    background-size:36px 100%,36px 100%,12px 100%,12px 100%;background-attachment:local,local,scroll,scroll}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+    th,td{text-align:left;vertical-align:top;padding:4px 14px 4px 0;border-bottom:1px solid var(--grid)}th{font-weight:600}.right{text-align:right}td.right{white-space:nowrap}
     .facts th{font-weight:400;color:var(--soft);white-space:nowrap}.facts td{overflow-wrap:anywhere}
     .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,430px),1fr));gap:20px 28px;align-items:start;margin:12px 0}
     figure{margin:0;min-width:0;break-inside:avoid}figcaption{margin-bottom:6px}figcaption span{display:block;color:var(--soft);font-size:13px;line-height:1.4}
-    svg{display:block;width:100%;height:auto;overflow:hidden}
+    figure>svg{display:block;width:100%;height:auto;overflow:hidden}
     text{font-size:12px;fill:var(--ink)}.small{font-size:11px}.label{fill:var(--soft)}.end{text-anchor:end}.middle{text-anchor:middle}
     .c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}
     .grid,.axis,.mark,.line,.over,.halo{fill:none;stroke-linejoin:round;stroke-linecap:round}.grid{stroke:var(--grid)}.axis{stroke:var(--soft)}
     .mark{stroke:var(--soft);stroke-dasharray:2 4}.line{stroke:currentColor;stroke-width:1.7}.theory{stroke-dasharray:6 4}.raw{stroke-width:1;opacity:.3}.error{stroke-width:1.1}
     .point{fill:currentColor}.many{fill-opacity:.45}.bar{fill:currentColor;fill-opacity:.55;stroke:currentColor;stroke-width:.8}.gap{fill:var(--gap)}.cell{shape-rendering:crispEdges}
-    .halo{stroke:#000;stroke-width:3.6}.over{stroke:#fff;stroke-width:1.6}
+    .halo{stroke:#000;stroke-width:3.6}.over{stroke:#fff;stroke-width:1.6}.over,.halo{pointer-events:none}
     .tip{fill:transparent;pointer-events:all}.tip:hover{fill:var(--soft);fill-opacity:.16}
     @media (max-width:480px){body{font-size:14px}main{padding:14px 12px 32px}.facts th{white-space:normal}}
     @media print{main{max-width:none;padding:0}h2{break-after:avoid}.figures{grid-template-columns:1fr 1fr;gap:14px 18px}.wide{overflow:visible}\
