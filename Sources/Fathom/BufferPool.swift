@@ -3,16 +3,11 @@
 /// Like the reservation beneath it, it first measures and then places: the same takes and releases in the same order give the same addresses.
 struct BufferPool {
     private(set) var reservation: Reservation
-    /// Whether there is memory behind the addresses, rather than a measurement.
-    let places: Bool
     private var owners: [UnsafeMutablePointer<Float>: (count: Int, of: Int)] = [:]
     private var free: [(address: UnsafeMutablePointer<Float>, count: Int)] = []
     private var recording: [UnsafeMutablePointer<Float>]?
 
-    init(in memory: Memory?) {
-        reservation = Reservation(in: memory)
-        places = memory != nil
-    }
+    init(in memory: Memory?) { reservation = Reservation(in: memory) }
 
     /// Memory for good.
     mutating func reserve<Element>(_ type: Element.Type, count: Int) -> UnsafeMutablePointer<Element> { reservation.reserve(type, count: count) }

@@ -39,7 +39,7 @@ public struct LayerExponents: Sendable, Hashable {
 public struct BranchRatio: Sendable, Hashable {
     /// "1.residual"
     public let name: String
-    /// ‖s·f(x)‖/‖x‖ over the batch, s the block's scale before the step, x projected where it is; nil where the trunk is 0.
+    /// ‖s·f(x)‖/‖x‖ over the batch, s the block's scale as the step left it, x projected where it is; nil where the trunk is 0.
     public let ratio: Double?
 }
 

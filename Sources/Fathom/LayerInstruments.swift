@@ -104,13 +104,25 @@ final class LayerInstruments {
     func changeTotals(_ update: UnsafePointer<Update>) -> [Call] { [.changeTotals(changeSources, count: layers.count, update: update)] }
 }
 
+/// What the totals of a plan's signals are made from. It lies beside the plan's memory, which plans share.
+final class SignalSourceList {
+    let first: UnsafeMutablePointer<SignalSource>
+
+    init(_ sources: [SignalSource]) {
+        first = .allocate(capacity: sources.count)
+        first.initialize(from: sources, count: sources.count)
+    }
+
+    deinit { first.deallocate() }
+}
+
 extension PlanBuilder {
     /// Sums up, after the update, what was gathered of all signals watched.
     mutating func appendSignalTotals() {
         guard !signalSources.isEmpty else { return }
-        let sources = pool.reserve(SignalSource.self, count: signalSources.count)
-        if pool.places { sources.update(from: signalSources, count: signalSources.count) }
-        appendToTail(.signalTotals(sources, count: signalSources.count))
+        let list = SignalSourceList(signalSources)
+        appendToTail(.signalTotals(list.first, count: signalSources.count))
+        signalSourceList = list
     }
 
     /// Has the moments of a layer's output gathered, and gives the signal the place where the backward pass leaves what it tells of it.

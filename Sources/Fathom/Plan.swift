@@ -20,6 +20,8 @@ struct Plan {
     let byteCount: Int
     /// Where the buffers lie; nil in a plan that only measures.
     let memory: Memory?
+    /// What its tail sums up of its layers' signals.
+    let signalSources: SignalSourceList?
     /// What it was made from, with the scaling that its gathers point to.
     let blueprint: Blueprint
 
@@ -139,7 +141,8 @@ extension Plan.Blueprint {
         }
         return Plan(
             calls: plan.calls, tail: plan.tail.map { $0.overlapping() }, rows: rows, output: answer, inputGradient: inputGradient, rowLoss: rowLoss, predictedClasses: predictedClasses,
-            targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, blueprint: self)
+            targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, signalSources: plan.signalSourceList,
+            blueprint: self)
     }
 
     private func gatherTargets(_ plan: inout PlanBuilder, _ rows: Int) -> TargetBuffers {

@@ -92,6 +92,7 @@ struct PlanBuilder {
     var watched: [Int: SignalBlocks] = [:]
     /// What is summed up of them after the step.
     var signalSources: [SignalSource] = []
+    var signalSourceList: SignalSourceList?
 
     /// - Parameter memory: nil to measure only.
     init(

@@ -168,9 +168,11 @@ struct RunTests {
         let outcome = try workshop.start(["train"] + digits + ["--optimizer", "sgd(1e30)", "--loss", "cross-entropy", "--network", "[linear(24)] * 3 linear(outputs)", "--output", "run"]).wait()
         #expect(outcome.status == 71)
         #expect(outcome.errors.contains("step ") && outcome.errors.contains("a smaller learning rate than 1e+30"), "\(outcome.errors)")
-        let history = try workshop.lines("run/history.jsonl"), alarm = try #require(history.dropLast().last)
+        let history = try workshop.lines("run/history.jsonl"), alarm = try #require(history.dropLast(2).last), fault = try #require(history.dropLast().last)
         #expect(history.last?["outcome"] as? String == "diverged")
         #expect(alarm["loss"] is NSNull && alarm["loss_reason"] is String && (alarm["layers"] as? [Any])?.count == 4)
+        #expect(fault["event"] as? String == "fault" && fault["pass"] as? String == "forward" && fault["layer"] is String && fault["row"] is Int)
+        #expect(outcome.errors.contains("the first such value is in the forward pass, "), "\(outcome.errors)")
         #expect(try workshop.fathom("evaluate", "run").status == 0)
     }
 
