@@ -53,8 +53,8 @@ struct ChartDrawing {
         var drawing = Drawing()
         drawAxes(&drawing)
         // A picture in the picture cuts off what lies outside, without a name that another figure of the page might have too.
-        let frame = "x=\"\(coordinate(left))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 4 - left))\" height=\"\(coordinate(bottom - top + 5))\""
-        let box = "\(coordinate(left)) \(coordinate(top - 4)) \(coordinate(right + 4 - left)) \(coordinate(bottom - top + 5))"
+        let frame = "x=\"\(coordinate(left - 4))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 8 - left))\" height=\"\(coordinate(bottom - top + 5))\""
+        let box = "\(coordinate(left - 4)) \(coordinate(top - 4)) \(coordinate(right + 8 - left)) \(coordinate(bottom - top + 5))"
         drawing.raw("<svg \(frame) viewBox=\"\(box)\">")
         drawMarks(&drawing)
         let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }

@@ -78,7 +78,7 @@ struct HeatMapDrawing {
             }
         }
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors
-        for (level, path) in paths.enumerated() where !path.isEmpty { drawing.raw("<path class=\"cell\" fill=\"\(colors[level])\" d=\"\(path)\"/>") }
+        for (level, path) in paths.enumerated() where !path.isEmpty { drawing.raw("<path class=\"cell\" color=\"\(colors[level])\" d=\"\(path)\"/>") }
     }
 
     private func level(_ row: Int, _ column: Int) -> Int? {
@@ -151,7 +151,7 @@ struct HeatMapDrawing {
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors, width = 180.0
         drawing.text(4, top + 10, map.unit, "label")
         for (level, color) in colors.enumerated() {
-            drawing.raw("<path class=\"cell\" fill=\"\(color)\" d=\"M\(coordinate(4 + width * Double(level) / Double(colors.count))) \(coordinate(top + 16))H\(coordinate(4 + width * Double(level + 1) / Double(colors.count)))v10H\(coordinate(4 + width * Double(level) / Double(colors.count)))z\"/>")
+            drawing.raw("<path class=\"cell\" color=\"\(color)\" d=\"M\(coordinate(4 + width * Double(level) / Double(colors.count))) \(coordinate(top + 16))H\(coordinate(4 + width * Double(level + 1) / Double(colors.count)))v10H\(coordinate(4 + width * Double(level) / Double(colors.count)))z\"/>")
         }
         let ruler = Ruler(Axis("", range: range), [], from: 4, to: 4 + width)
         var free = 0.0
