@@ -104,7 +104,7 @@ struct HeatMapDrawing {
         }
         var free = 0.0
         for (place, text) in columnLabels {
-            let half = Double(text.count) * Drawing.letter / 2
+            let half = Double(text.count) * Drawing.digit / 2
             guard place - half >= free, place + half <= Drawing.width else { continue }
             drawing.text(place, bottom + 14, text, "middle")
             free = place + half + 8
@@ -157,7 +157,7 @@ struct HeatMapDrawing {
         var free = 0.0
         for tick in ruler.ticks(5) {
             guard let place = ruler.position(tick.value) else { continue }
-            let half = Double(tick.text.count) * Drawing.letter / 2, middle = max(place, half)
+            let half = Double(tick.text.count) * Drawing.digit / 2, middle = max(place, half)
             guard middle - half >= free else { continue }
             drawing.line(place, top + 26, place, top + 30, "axis")
             drawing.text(middle, top + 42, tick.text, "middle")
