@@ -53,6 +53,9 @@ struct Resume: ParsableCommand {
                 let done = "\(folder.path) is finished, after \(position.step) steps" + (isStopped ? ", the last \(position.best.since) epochs without a better validation loss" : "")
                 let longer = isStopped ? "--patience \(position.best.since * 2)" : "--epochs \(position.step / before.stepsPerEpoch * 2)"
                 output.note("\(done); train it for longer with: fathom resume \(folder.path) \(longer)")
+                // A kill may have come between the end of the history and the report.
+                folder.removeTemporaries()
+                folder.leaveReport()
                 return
             }
             checkpoint = try rescheduled(found, position, folder, before, experiment)

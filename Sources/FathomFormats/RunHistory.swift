@@ -153,6 +153,6 @@ public struct RunHistory: Sendable {
     private static func exponents(_ reader: inout JSONReader) throws(JSONReader.Damage) -> Exponents {
         let value = try reader.value()
         guard case .array(let counts)? = value["counts"] else { return Exponents(zero: value["zero"]?.double ?? 0) }
-        return Exponents(zero: value["zero"]?.double ?? 0, lowest: value["lowest"]?.integer ?? 0, counts: counts.map { $0.double ?? 0 })
+        return Exponents(zero: value["zero"]?.double ?? 0, lowest: min(max(value["lowest"]?.integer ?? 0, -10_000), 10_000), counts: counts.map { $0.double ?? 0 })
     }
 }

@@ -211,6 +211,7 @@ private let reportCases: [BadInput] = [
     onRun("a report of a recipe that is none", "report", "run", files: ["run/recipe.yaml": Data("data: t.csv\nnetwork: lnear(3)\n".utf8)], says: "run/recipe.yaml:2"),
     onRun("a report over another file", "report", "run", "run", "--output", "t.csv", status: 73, says: "t.csv", "no report of fathom's"),
     onRun("a report over another file in the run", "report", "run", files: ["run/report.html": Data("<p>mine</p>".utf8)], status: 73, says: "run/report.html"),
+    onRun("a report over a folder", "report", "run", "--output", "run", status: 73, says: "run is a folder"),
     onRun("a report to no folder", "report", "run", "--output", "none/r.html", status: 73, says: "none/r.html"),
     onRun("a report without a name", "report", "run", "--output", "", status: 64, says: "--output"),
 ]

@@ -19,6 +19,10 @@ struct ReportTests {
         let made = try workshop.fathom("report", "run/")
         #expect(made.status == 0 && made.output == "run/report.html\n" && made.errors.isEmpty, "\(made.errors)")
         try #expect(workshop.read("run/report.html") == left)
+        // A kill may have come between the end of the history and the report.
+        try FileManager.default.removeItem(atPath: workshop.path("run/report.html"))
+        #expect(try workshop.fathom("resume", "run").errors.contains("run is finished"))
+        try #expect(workshop.read("run/report.html") == left)
     }
 
     @Test("a training that diverged, or was interrupted, leaves its report too")

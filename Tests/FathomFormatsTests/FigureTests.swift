@@ -14,6 +14,12 @@ struct FigureTests {
         #expect(Ruler.linearTicks(lower, upper, 5).map(\.text).joined(separator: " ") == expected)
     }
 
+    @Test("an axis of things that are counted is marked at whole numbers", arguments: [(0.0, 3.0, "0 1 2 3"), (0, 0.5, "0"), (0, 40, "0 10 20 30 40")])
+    func wholeTicks(_ lower: Double, _ upper: Double, _ expected: String) {
+        let ruler = Ruler(Axis("", range: lower...upper, isWhole: true), [], from: 0, to: 1)
+        #expect(ruler.ticks(5).map(\.text).joined(separator: " ") == expected)
+    }
+
     @Test("a logarithmic axis is marked at powers of ten, a short one between them too", arguments: [
         ([1e-9, 1.0], "10⁻⁸ 10⁻⁶ 10⁻⁴ 10⁻² 10⁰"), ([0.5, 2000], "1 10 100 1000"), ([1, 50], "1 2 5 10 20 50"), ([3, 9], "4 6 8"), ([1e-300, 1e300], "10⁻²⁰⁰ 10⁰ 10²⁰⁰"),
         ([0.0, -1, .nan], "1·10⁻¹ 2·10⁻¹"),

@@ -34,7 +34,7 @@ struct JSONReaderTests {
         let number = try reader.number(), expected = try #require(Double(text))
         #expect(reader.position == bytes.count)
         // Mantissa, two powers and two products are rounded once each, a power of pow's to 2 units; a subnormal to its last bit.
-        #expect(abs(number - expected) <= abs(expected) * 8 * 0x1p-53 + 5e-324, "\(number)")
+        #expect(abs(number - expected) <= abs(expected) * 8 * 0x1p-53 + .leastNonzeroMagnitude, "\(number)")
     }
 
     @Test("what is no JSON is damage, with its place", arguments: [

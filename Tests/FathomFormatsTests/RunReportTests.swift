@@ -124,7 +124,7 @@ struct RunReportTests {
     @Test("with full instruments every figure is there")
     func full() throws {
         let alarm: JSON = ["event": "alarm", "step": 2, "kind": "vanishing", "layer": "0.linear", "message": "the gradient <is> small"]
-        let fault: JSON = ["event": "fault", "step": 9, "pass": "forward", "layer": "2.linear", "sample": 3, "message": "inf came of 1e38 and 1e38"]
+        let fault: JSON = ["event": "fault", "step": 9, "pass": "forward", "layer": "2.linear", "sample": 3, "message": "forward pass, 2.linear, sample 3 of the batch: output[1] is inf"]
         let made = try MadeRun([MadeRun.start] + (1...8).map { MadeRun.step($0, layers: 8, full: true) } + [MadeRun.epoch, alarm, alarm, fault, MadeRun.end])
         let (figures, page) = Self.parsed(try RunReport(made.folder).page)
         #expect(figures == [
@@ -134,7 +134,7 @@ struct RunReportTests {
         ])
         for text in [
             "Completed after 8 steps; test accuracy 97.77 %, test loss 0.0712, test F1 0.97.", "Gradient at the start: ×3.2e-9 over 64 layers: vanishing.", "2 alarms: vanishing.",
-            "between 8e-8 in 0.linear and 0.8 in 14.linear", "the gradient <is> small", "step 9, pass forward, layer 2.linear, sample 3: inf came of 1e38 and 1e38", "avx2, 2 threads, fathom 0.1.0",
+            "between 8e-8 in 0.linear and 0.8 in 14.linear", "the gradient <is> small", "Step 9, forward pass, 2.linear, sample 3 of the batch: output[1] is inf", "avx2, 2 threads, fathom 0.1.0",
             "100.0 % of the steps", "data: digits",
         ] { #expect(page.text.contains(text), "\(text)") }
     }

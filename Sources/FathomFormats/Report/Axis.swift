@@ -9,15 +9,18 @@ public struct Axis: Sendable, Hashable {
     public var scale: Scale
     /// What is shown; nil: all that is drawn. What lies outside is cut off.
     public var range: ClosedRange<Double>?
+    /// Whether only whole numbers are marked, as of things that are counted.
+    public var isWhole: Bool
 
-    public init(_ label: String, _ scale: Scale = .linear, range: ClosedRange<Double>? = nil) {
-        (self.label, self.scale, self.range) = (label, scale, range)
+    public init(_ label: String, _ scale: Scale = .linear, range: ClosedRange<Double>? = nil, isWhole: Bool = false) {
+        (self.label, self.scale, self.range, self.isWhole) = (label, scale, range, isWhole)
     }
 }
 
 /// An axis laid over a length of the figure.
 struct Ruler {
     let scale: Axis.Scale
+    private let isWhole: Bool
     /// Of what is shown; of a logarithmic axis log₁₀ of it.
     let lower: Double, upper: Double
     /// Places in the figure of `lower` and `upper`.
@@ -25,7 +28,7 @@ struct Ruler {
 
     /// - Parameter values: what must be seen; those that are not finite, or that have no logarithm, are passed over.
     init(_ axis: Axis, _ values: some Sequence<Double>, from start: Double, to end: Double, padding: Double = 0.04) {
-        (scale, self.start, self.end) = (axis.scale, start, end)
+        (scale, isWhole, self.start, self.end) = (axis.scale, axis.isWhole, start, end)
         var low = Double.infinity, high = -Double.infinity
         for value in values {
             let value = Self.transformed(value, axis.scale)
@@ -72,7 +75,7 @@ struct Ruler {
 
     /// Values worth marking, at most about `count`, with their texts.
     func ticks(_ count: Int) -> [(value: Double, text: String)] {
-        scale == .linear ? Self.linearTicks(lower, upper, count) : logarithmicTicks(count)
+        scale == .linear ? Self.linearTicks(lower, upper, count, least: isWhole ? 1 : 0) : logarithmicTicks(count)
     }
 
     /// The next of 1, 2 or 5 times a power of ten.
@@ -82,10 +85,11 @@ struct Ruler {
     }
 
     /// Multiples of a step.
-    static func linearTicks(_ lower: Double, _ upper: Double, _ count: Int) -> [(value: Double, text: String)] {
+    /// - Parameter least: the smallest step.
+    static func linearTicks(_ lower: Double, _ upper: Double, _ count: Int, least: Double = 0) -> [(value: Double, text: String)] {
         let rough = (upper / Double(count) - lower / Double(count))
         guard rough > 0, rough.isFinite else { return [] }
-        let step = step(rough)
+        let step = max(step(rough), least)
         guard step > 0, step.isFinite else { return [] }
         let first = (lower / step - 1e-9).rounded(.up), last = (upper / step + 1e-9).rounded(.down)
         guard last >= first, last - first < 100, abs(first) < 1e15, abs(last) < 1e15 else { return [] }
@@ -95,7 +99,7 @@ struct Ruler {
     /// A multiple of `step` with the decimals that the step has, in powers of ten where there would be too many digits.
     private static func text(_ value: Double, step: Double, largest: Double) -> String {
         let exponent = Int(log10(step * 1.0000001).rounded(.down))
-        if largest >= 1e6 || exponent < -4 {
+        if largest >= 1e6 || exponent < -5 {
             guard value != 0 else { return "0" }
             let digits = max(0, Int(log10(abs(value) * 1.0000001).rounded(.down)) - exponent)
             let parts = String(format: "%.\(min(digits, 15))e", value).split(separator: "e")

@@ -74,9 +74,10 @@ public struct Chart: Figure {
 }
 
 extension Chart {
-    /// The centred mean over a window of a fiftieth of the values (of their logarithms, where `scale` says so); a gap has no part in it, and stays one.
-    public static func smoothed(_ values: [Double], _ scale: Axis.Scale = .linear) -> [Double] {
-        let half = values.count / 100
+    /// The centred mean over a window of a fiftieth of the values, or another part (of their logarithms, where `scale` says so); a gap has no part in it,
+    /// and stays one.
+    public static func smoothed(_ values: [Double], _ scale: Axis.Scale = .linear, part: Int = 50) -> [Double] {
+        let half = values.count / (2 * part)
         guard half > 0 else { return values }
         let values = scale == .linear ? values : values.map { $0 > 0 ? log10($0) : .nan }
         var sum = 0.0, count = 0

@@ -33,7 +33,7 @@ struct ChartDrawing {
         } + chart.marks.filter { $0.direction == .horizontal }.map(\.value)
         y = Ruler(chart.y, ys, from: bottom, to: top, padding: 0.06)
         yTicks = y.ticks(5)
-        left = min(96, 12 + Double(yTicks.map(\.text.count).max() ?? 1) * Drawing.letter)
+        left = min(96, 12 + Double(yTicks.map(\.text.count).max() ?? 1) * Drawing.digit)
         right = Drawing.width - 12
         let isOfBars = chart.series.contains { $0.style == .histogram }
         x = Ruler(chart.x, chart.series.flatMap(\.x) + chart.marks.filter { $0.direction == .vertical }.map(\.value), from: left, to: right, padding: isOfBars ? 0 : 0.02)
@@ -45,7 +45,7 @@ struct ChartDrawing {
     private static func isCrowded(_ ticks: [(value: Double, text: String)], _ ruler: Ruler) -> Bool {
         zip(ticks, ticks.dropFirst()).contains { a, b in
             guard let p = ruler.position(a.value), let q = ruler.position(b.value) else { return false }
-            return q - p < Double(a.text.count + b.text.count) / 2 * Drawing.letter + 8
+            return q - p < Double(a.text.count + b.text.count) / 2 * Drawing.digit + 8
         }
     }
 
@@ -53,8 +53,8 @@ struct ChartDrawing {
         var drawing = Drawing()
         drawAxes(&drawing)
         // A picture in the picture cuts off what lies outside, without a name that another figure of the page might have too.
-        let frame = "x=\"\(coordinate(left))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 4 - left))\" height=\"\(coordinate(bottom - top + 5))\""
-        let box = "\(coordinate(left)) \(coordinate(top - 4)) \(coordinate(right + 4 - left)) \(coordinate(bottom - top + 5))"
+        let frame = "x=\"\(coordinate(left - 4))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 8 - left))\" height=\"\(coordinate(bottom - top + 5))\""
+        let box = "\(coordinate(left - 4)) \(coordinate(top - 4)) \(coordinate(right + 8 - left)) \(coordinate(bottom - top + 5))"
         drawing.raw("<svg \(frame) viewBox=\"\(box)\">")
         drawMarks(&drawing)
         let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }
@@ -81,7 +81,7 @@ struct ChartDrawing {
         for tick in xTicks {
             guard let place = x.position(tick.value) else { continue }
             drawing.line(place, bottom, place, bottom + 4, "axis")
-            let half = Double(tick.text.count) * Drawing.letter / 2
+            let half = Double(tick.text.count) * Drawing.digit / 2
             drawing.text(min(place, Drawing.width - half), bottom + 17, tick.text, "middle")
         }
         drawing.line(left, bottom, right, bottom, "axis")

@@ -50,7 +50,7 @@ public struct ComparisonReport {
             curve(run.0.history).flatMap { $0.values.contains(where: \.isFinite) ? Chart.Series.line(run.1, $0.steps, $0.values, look: index) : nil }
         }
         let isSmoothed = series.contains { Chart.isWorthSmoothing($0.y) } && (title.contains("Training loss") || title.contains("Norm"))
-        return series.isEmpty ? nil : Chart(title, x: Axis("step"), y: y, series, note: isSmoothed ? "Means over a fiftieth of the steps." : "")
+        return series.isEmpty ? nil : Chart(title, x: RunHistory.stepAxis(last: runs.compactMap(\.history.steps.last).max() ?? 1), y: y, series, note: isSmoothed ? "Means over a fiftieth of the steps." : "")
     }
 
     /// The gradient of each layer in the last steps that were written.
@@ -59,7 +59,7 @@ public struct ComparisonReport {
             guard let gradient = run.0.history.lastGradient, gradient.count > 1 else { return nil }
             return .line(run.1, gradient.indices.map { Double($0 + 1) }, gradient.map { pow(10, $0) }, look: index)
         }
-        return series.isEmpty ? nil : Chart("Gradient by layer, in the last steps", x: Axis("layer with parameters"), y: Axis("‖∂L/∂W‖", .logarithmic), series)
+        return series.isEmpty ? nil : Chart("Gradient by layer, in the last steps", x: Axis("layer with parameters", isWhole: true), y: Axis("‖∂L/∂W‖", .logarithmic), series)
     }
 
     /// Maps of that many runs, in the same colours.

@@ -78,7 +78,7 @@ struct HeatMapDrawing {
             }
         }
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors
-        for (level, path) in paths.enumerated() where !path.isEmpty { drawing.raw("<path class=\"cell\" fill=\"\(colors[level])\" d=\"\(path)\"/>") }
+        for (level, path) in paths.enumerated() where !path.isEmpty { drawing.raw("<path class=\"cell\" color=\"\(colors[level])\" d=\"\(path)\"/>") }
     }
 
     private func level(_ row: Int, _ column: Int) -> Int? {
@@ -104,7 +104,7 @@ struct HeatMapDrawing {
         }
         var free = 0.0
         for (place, text) in columnLabels {
-            let half = Double(text.count) * Drawing.letter / 2
+            let half = Double(text.count) * Drawing.digit / 2
             guard place - half >= free, place + half <= Drawing.width else { continue }
             drawing.text(place, bottom + 14, text, "middle")
             free = place + half + 8
@@ -151,13 +151,13 @@ struct HeatMapDrawing {
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors, width = 180.0
         drawing.text(4, top + 10, map.unit, "label")
         for (level, color) in colors.enumerated() {
-            drawing.raw("<path class=\"cell\" fill=\"\(color)\" d=\"M\(coordinate(4 + width * Double(level) / Double(colors.count))) \(coordinate(top + 16))H\(coordinate(4 + width * Double(level + 1) / Double(colors.count)))v10H\(coordinate(4 + width * Double(level) / Double(colors.count)))z\"/>")
+            drawing.raw("<path class=\"cell\" color=\"\(color)\" d=\"M\(coordinate(4 + width * Double(level) / Double(colors.count))) \(coordinate(top + 16))H\(coordinate(4 + width * Double(level + 1) / Double(colors.count)))v10H\(coordinate(4 + width * Double(level) / Double(colors.count)))z\"/>")
         }
         let ruler = Ruler(Axis("", range: range), [], from: 4, to: 4 + width)
         var free = 0.0
         for tick in ruler.ticks(5) {
             guard let place = ruler.position(tick.value) else { continue }
-            let half = Double(tick.text.count) * Drawing.letter / 2, middle = max(place, half)
+            let half = Double(tick.text.count) * Drawing.digit / 2, middle = max(place, half)
             guard middle - half >= free else { continue }
             drawing.line(place, top + 26, place, top + 30, "axis")
             drawing.text(middle, top + 42, tick.text, "middle")

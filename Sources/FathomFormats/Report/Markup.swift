@@ -46,6 +46,8 @@ struct Drawing {
     static let width = 440.0
     /// Of a letter, on average, of a wide typeface; texts are placed by it, since no browser is asked how wide they are.
     static let letter = 7.2
+    /// Of a digit, which is wider than a letter on average.
+    static let digit = 7.7
 
     private(set) var body = ""
 

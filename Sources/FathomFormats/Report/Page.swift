@@ -86,6 +86,7 @@ public struct Page: Sendable {
     /// Writes the page whole or not at all. An older page gives way to it, another file does not.
     /// - Throws: `FathomError.cannotCreate`, `.inputOutput` on a full disk.
     public func write(to path: String) throws {
+        guard !RunFolder.isFolder(path) else { throw FathomError.cannotCreate("\(path) is a folder; name a file in it") }
         if FileManager.default.fileExists(atPath: path), !Self.isPage(path) {
             throw FathomError.cannotCreate("\(path) is there already and is no report of fathom's; name another file, or move it away")
         }

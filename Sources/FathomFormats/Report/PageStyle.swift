@@ -24,10 +24,11 @@ let pageStyle = """
     .c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}
     .grid,.axis,.mark,.line,.over,.halo{fill:none;stroke-linejoin:round;stroke-linecap:round}.grid{stroke:var(--grid)}.axis{stroke:var(--soft)}
     .mark{stroke:var(--soft);stroke-dasharray:2 4}.line{stroke:currentColor;stroke-width:1.7}.theory{stroke-dasharray:6 4}.raw{stroke-width:1;opacity:.3}.error{stroke-width:1.1}
-    .point{fill:currentColor}.many{fill-opacity:.45}.bar{fill:currentColor;fill-opacity:.55;stroke:currentColor;stroke-width:.8}.gap{fill:var(--gap)}.cell{shape-rendering:crispEdges}
+    .point{fill:currentColor}.many{fill-opacity:.45}.bar{fill:currentColor;fill-opacity:.55;stroke:currentColor;stroke-width:.8}.gap{fill:var(--gap)}.cell{fill:currentColor;shape-rendering:crispEdges}
     .halo{stroke:#000;stroke-width:3.6}.over{stroke:#fff;stroke-width:1.6}.over,.halo{pointer-events:none}
     .tip{fill:transparent;pointer-events:all}.tip:hover{fill:var(--soft);fill-opacity:.16}
     @media (max-width:480px){body{font-size:14px}main{padding:14px 12px 32px}.facts th{white-space:normal}}
     @media print{main{max-width:none;padding:0}h2{break-after:avoid}.figures{grid-template-columns:1fr 1fr;gap:14px 18px}.wide{overflow:visible}\
+    .cell{stroke:currentColor;stroke-width:.6;vector-effect:non-scaling-stroke}\
     *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
     """

@@ -13,6 +13,10 @@ extension RunHistory {
         return high / low >= 30 ? .logarithmic : .linear
     }
 
+    /// The same under all figures.
+    private var stepAxis: Axis { Self.stepAxis(last: steps.last ?? 1) }
+    static func stepAxis(last: Double) -> Axis { Axis("step", range: 0...max(1, last), isWhole: true) }
+
     /// The values of every step; smoothed, before them pale, where they are many.
     func curve(_ name: String, _ values: [Double], _ scale: Axis.Scale, look: Int) -> [Chart.Series] {
         guard Chart.isWorthSmoothing(values) else { return [.line(name, steps, values, look: look)] }
@@ -30,7 +34,7 @@ extension RunHistory {
         guard values.contains(where: \.isFinite) else { return nil }
         let scale = Self.scale(values + (validation?.values ?? []))
         let validationSeries = validation.map { [Chart.Series.line("validation", $0.steps, $0.values, look: 1)] } ?? []
-        return Chart("Loss", x: Axis("step"), y: Axis("loss", scale), curve("training", values, scale, look: 0) + validationSeries, marks: happenings,
+        return Chart("Loss", x: stepAxis, y: Axis("loss", scale), curve("training", values, scale, look: 0) + validationSeries, marks: happenings,
                      note: Chart.isWorthSmoothing(values) ? Self.smoothingNote : "")
     }
 
@@ -46,20 +50,20 @@ extension RunHistory {
     var accuracyFigure: Chart? {
         guard let (steps, values) = epochCurve("validation_accuracy") else { return nil }
         let test = end?["test_accuracy"]?.double.map { [Chart.Mark.y($0, "test")] } ?? []
-        return Chart("Accuracy", x: Axis("step"), y: Axis("share of rows that are right"), [.line("validation", steps, values, look: 1)], marks: test)
+        return Chart("Accuracy", x: stepAxis, y: Axis("share of rows that are right"), [.line("validation", steps, values, look: 1)], marks: test)
     }
 
     var learningRateFigure: Chart? {
         let values = values(.learningRate)
         guard values.contains(where: \.isFinite) else { return nil }
-        return Chart("Learning rate", x: Axis("step"), y: Axis("learning rate"), [.line("learning rate", steps, values)])
+        return Chart("Learning rate", x: stepAxis, y: Axis("learning rate"), [.line("learning rate", steps, values)])
     }
 
     var gradientNormFigure: Chart? {
         let before = values(.gradientNorm), after = values(.clippedGradientNorm)
         guard before.contains(where: { $0 > 0 }) else { return nil }
         let clipped = isClipped ? curve("after clipping", after, .logarithmic, look: 1) : []
-        return Chart("Norm of the gradient", x: Axis("step"), y: Axis("‖gradient‖", .logarithmic), curve(isClipped ? "before clipping" : "norm", before, .logarithmic, look: 0) + clipped,
+        return Chart("Norm of the gradient", x: stepAxis, y: Axis("‖gradient‖", .logarithmic), curve(isClipped ? "before clipping" : "norm", before, .logarithmic, look: 0) + clipped,
                      note: Chart.isWorthSmoothing(before) ? Self.smoothingNote : "")
     }
 
@@ -70,14 +74,14 @@ extension RunHistory {
         let coefficients = values(.clipCoefficient), fires = coefficients.map { $0.isFinite ? ($0 < 1 ? 1.0 : 0) : .nan }
         let share = fires.reduce(0) { $0 + ($1.isFinite ? $1 : 0) } / Double(max(1, fires.count(where: \.isFinite)))
         return Chart(
-            "Clipping", x: Axis("step"), y: Axis("share", range: 0...1.02),
-            curve("coefficient", coefficients, .linear, look: 0) + [.line("steps that were clipped", steps, Chart.smoothed(fires), look: 1)],
+            "Clipping", x: stepAxis, y: Axis("coefficient, share of steps that were clipped", range: 0...1.02),
+            curve("coefficient", coefficients, .linear, look: 0) + [.line("share of steps, over a tenth of them", steps, Chart.smoothed(fires, part: 10), look: 1)],
             note: String(format: "%.1f %% of the steps that were written were clipped. ", 100 * share) + (Chart.isWorthSmoothing(coefficients) ? Self.smoothingNote : ""))
     }
 
     var speedFigure: Chart? {
         guard let (steps, values) = epochCurve("samples_per_second"), values.count > 1 else { return nil }
-        return Chart("Speed", x: Axis("step"), y: Axis("samples per second", range: 0...(values.filter(\.isFinite).max() ?? 1) * 1.1), [.line("training", steps, values)])
+        return Chart("Speed", x: stepAxis, y: Axis("samples per second", range: 0...(values.filter(\.isFinite).max() ?? 1) * 1.1), [.line("training", steps, values)])
     }
 
     // MARK: Layers
@@ -117,7 +121,7 @@ extension RunHistory {
             let values = grid.columns.map { grid.value(layer, quantity, $0) }
             return Chart.Series.line(name, x, isLogarithmic ? values.map { pow(10, $0) } : values)
         }
-        return Chart(title, x: Axis("step"), y: Axis(unit, isLogarithmic ? .logarithmic : .linear, range: isShare ? 0...1.02 : nil), series, note: poolingNote(grid, rows: 1))
+        return Chart(title, x: stepAxis, y: Axis(unit, isLogarithmic ? .logarithmic : .linear, range: isShare ? 0...1.02 : nil), series, note: poolingNote(grid, rows: 1))
     }
 
     private func map(

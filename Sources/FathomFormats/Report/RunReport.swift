@@ -81,9 +81,11 @@ public struct RunReport {
     var gradientVerdict: (text: String, isBad: Bool) {
         let start = history.starts.first?["gradient_at_start"], word = start?["verdict"]?.string
         var sentences: [String] = []
-        if let start, let word, let gain = start["log10_gain"]?.double {
-            let steps = start["steps"]?.integer ?? 0
-            sentences.append("Gradient at the start: ×\(powerText(gain)) over \(steps) layer\(steps == 1 ? "" : "s"): \(word).")
+        if let start, let word {
+            let gain = start["log10_gain"]?.double ?? (start["log10_gain_reason"]?.string == "-inf" ? -.infinity : .infinity)
+            let steps = start["steps"]?.integer ?? 0, unit = start["unit"]?.string ?? "layer"
+            let units = steps == 1 ? unit : unit == "step of depth" ? "steps of depth" : unit + "s"
+            sentences.append("Gradient at the start: ×\(powerText(gain)) over \(steps) \(units): \(word).")
         }
         if let span = history.gradientSpan {
             sentences.append("In the last steps that were written the gradient lies between \(powerText(span.low.log)) in \(span.low.layer) and \(powerText(span.high.log)) in \(span.high.layer).")
@@ -140,11 +142,9 @@ public struct RunReport {
         if groups.count > Self.mostAlarms { page.paragraph("And \(groups.count - Self.mostAlarms) more in history.jsonl.") }
     }
 
+    /// The message names the place.
     private static func sentence(_ fault: JSON) -> String {
-        let places = [("step", "step"), ("pass", "pass"), ("layer", "layer"), ("time_step", "time step"), ("sample", "sample")].compactMap { key, name in
-            fault[key].map { "\(name) \($0.plainText)" }
-        }
-        return places.joined(separator: ", ") + (fault["message"]?.string.map { ": \($0)" } ?? "")
+        "Step \(fault["step"]?.plainText ?? "?"), " + (fault["message"]?.string ?? "a value that is not finite")
     }
 }
 
