@@ -231,7 +231,8 @@ import Testing
         (["tower", "--depth", "1000"], ["from 1 to 400"]),
         (["tower", "--activation", "tahn"], ["unknown activation 'tahn'; did you mean 'tanh'?"]),
         (["tower", "--activation", "linear(3)"], ["unknown activation 'linear(3)'"]),
-        (["tower", "--weight", "nan"], ["--weight takes a number, not 'nan'"]),
+        (["tower", "--weight", "nan"], ["--weight takes a number that float32 has, not 'nan'"]), (["tower", "--weight", "1e300"], ["not '1e300'"]),
+        (["linear", "--gain", "0"], ["--gain takes a number above 0"]),
         (["tower", "--gain", "1", "2"], ["--gain takes one number here, not 2"]),
         (["tower", "--steps", "3"], ["give --train too"]),
         (["tower", "--train", "--gain", "0.5"], ["--gain of 1 or more"]),
@@ -244,6 +245,17 @@ import Testing
         let run = try profiler(["lab"] + mistake.arguments)
         #expect(run.status == 64 && run.output.isEmpty && run.errors.split(separator: "\n").count == 1, "\(run.errors)")
         for word in mistake.words { #expect(run.errors.contains(word), "\(run.errors)") }
+    }
+
+    /// Numbers beyond float32 are null with the reason beside them, in results too.
+    @Test(arguments: [
+        ["conditioning", "--depth", "1000", "--steps", "1"], ["conditioning", "--gain", "1e30", "--steps", "1"], ["tower", "--activation", "identity", "--gain", "1e30", "--depth", "5"],
+        ["linear", "--gain", "1e-20", "--depth", "9", "--width", "3", "--averages", "1"], ["saturation", "--gain", "1e20", "--depth", "3", "--width", "3", "--averages", "1"],
+        ["recurrent", "--gain", "1e20", "--width", "2", "--steps", "20"], ["lyapunov", "--gain", "1e30", "--averages", "1", "--width", "3", "--steps", "8"],
+    ]) func extremesAreNumbersOrNull(_ arguments: [String]) throws {
+        let command = try LabCommand.parse(arguments), experiment = try command.chosen(), result = try experiment.run(command.parameters())
+        #expect(try objects(result.lines(experiment.name)).allSatisfy { $0["measured"] is Double || $0["measured_reason"] is String })
+        #expect(result.text(experiment, width: 40, unicode: true).contains("found:"))
     }
 
     @Test func anotherFileIsNotWrittenOver() throws {
