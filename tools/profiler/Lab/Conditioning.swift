@@ -25,7 +25,9 @@ struct ConditioningLab {
         let network = try Network("[linear(\(modes), bias: false)] * \(depth)")
         let model = try Model(network, inputs: modes, seed: seed)
         let tensors = (0..<depth).map { ("\($0).weight", weights.values.map { Float($0) }) }  // symmetric: rows are columns
-        let pass = try DepthPass(model.replacing(Dictionary(uniqueKeysWithValues: tensors)), Samples(rows: normals(modes, seed: seed), columns: modes))
+        // At zero, which no depth makes overflow: a linear network's Jacobian is the same everywhere.
+        let zeros = [Float](repeating: 0, count: modes)
+        let pass = try DepthPass(model.replacing(Dictionary(uniqueKeysWithValues: tensors)), Samples(rows: zeros, columns: modes))
         var signals = q
         for l in (1...depth).reversed() { signals = try pass.backward(l, signals) }
         return (0..<modes).map { column in

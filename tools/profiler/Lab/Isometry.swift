@@ -106,7 +106,8 @@ extension IsometryLab {
                 spectra.append((weights, drawn))
                 result.rows.append(.init(
                     "variance_\(weights.rawValue)", ["activation": .string("\(activation)")], mean.mean, .predicted(theory), standardError: mean.standardError))
-                rows.append(["\(activation)", weights.rawValue, figure(point.weight), figure(point.bias), figure(mean.mean, digits: 3), figure(mean.standardError, digits: 1), figure(theory, digits: 3)])
+                rows.append(["\(activation)", weights.rawValue, figure(point.weight), figure(point.bias)]
+                    + [figure(mean.mean, digits: 3), figure(mean.standardError, digits: 1), figure(theory, digits: 3)])
                 if theory > 0.01 { near.append(mean.mean / theory) }
             }
             addHistogram(activation, spectra, to: &result)

@@ -82,7 +82,7 @@ struct LabCommand: ParsableCommand {
         do {
             try FileManager.default.createDirectory(at: page.deletingLastPathComponent(), withIntermediateDirectories: true)
         } catch {
-            throw FathomError.cannotCreate("\(page.deletingLastPathComponent().path) cannot be made: \(error.localizedDescription)")
+            throw FathomError.cannotCreate("\(page.deletingLastPathComponent().path) cannot be made; name a folder in one that may be written to")
         }
         let command = (["fathom-profiler"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
         try result.page(experiment, command: command).write(to: page.path)
@@ -96,8 +96,8 @@ struct LabCommand: ParsableCommand {
             return number
         }
         func number(_ option: LabOption, _ text: String, above: Double = -.infinity) throws -> Double {
-            guard let number = Double(text), number.isFinite, number > above else {
-                throw UsageError("\(option.flag) takes a number\(above == 0 ? " above 0" : ""), not '\(text)'")
+            guard let number = Double(text), Float(number).isFinite, Double(Float(number)) > above else {
+                throw UsageError("\(option.flag) takes a number\(above == 0 ? " above 0" : "") that float32 has, not '\(text)'")
             }
             return number
         }

@@ -84,8 +84,9 @@ struct LabResult {
             page.heading(table.title)
             page.table(table.header, table.rows, right: table.right)
         }
+        let threads = Fathom.Kernels.threadsAvailable
         page.facts([
-            ("command", command), ("fathom", fathomVersion), ("machine", "\(Fathom.Kernels.instructionSet), \(Fathom.Kernels.threadsAvailable) thread\(Fathom.Kernels.threadsAvailable == 1 ? "" : "s")"),
+            ("command", command), ("fathom", fathomVersion), ("machine", "\(Fathom.Kernels.instructionSet), \(threads == 1 ? "1 thread" : "\(threads) threads")"),
         ])
         return page
     }

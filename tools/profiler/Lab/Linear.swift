@@ -101,7 +101,9 @@ extension LinearNetworks {
         }
         result.tables.append(.init(
             title: "Log10 of the norm of ∂L/∂W_k: by the kernels, as backward product times forward product, and the product of all other norms",
-            header: ["k", "measured", "exact", "product of norms"], rows: spread(Array(rows.enumerated()), most: 10).map { [String($0 + 1), figure($1.measured, digits: 5), figure($1.exact, digits: 5), figure($1.bound, digits: 5)] }))
+            header: ["k", "measured", "exact", "product of norms"], rows: spread(Array(rows.enumerated()), most: 10).map { k, row in
+                [String(k + 1)] + [row.measured, row.exact, row.bound].map { figure($0, digits: 5) }
+            }))
         let off = layers.map { $0.measured.distance(to: $0.exact) / $0.exact.frobeniusNorm }.max() ?? 0
         result.findings.append("every ∂L/∂W_k is its backward product times its forward product to \(figure(off, digits: 2)) of its norm")
     }

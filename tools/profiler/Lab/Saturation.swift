@@ -36,6 +36,7 @@ struct SaturationLab {
         return try (0..<UInt64(averages)).map { i in
             let inputs = normals(width, seed: seed &+ i).map { $0 * Float(scale) }
             let pass = try DepthPass(Model(network, inputs: width, seed: seed &+ i), Samples(rows: inputs, columns: width), steps: [0..<1, 1..<2])
+            guard pass.overflow == nil else { throw FathomError.invalid("inputs of deviation \(figure(scale)) overflow in the layer; a smaller --gain keeps it finite") }
             return try figures(pass.backwardFactor(1), pass.backwardFactor(2), limit: limit)
         }
     }

@@ -5,7 +5,7 @@ import Foundation
 /// Figures in characters, for a terminal: what a page draws as SVG.
 extension Chart {
     /// Theory is a line of dots, measurement marks, so what agrees is seen at a glance.
-    private static let glyphs = (unicode: Array("●○▲△■□◆◇"), ascii: Array("ox*#%&@$"), theory: Array(".:'`"))
+    private static let glyphs = (unicode: Array("●○▲△■□◆◇"), ascii: Array("ox#%&@$v"), theory: Array(".:'`"), several: Character("*"))
     private static let widest = 76, height = 15, narrowest = 16
 
     /// At most `width` columns, 16 at least. Points that have no place on an axis (zero or less on a logarithmic one, or not finite) are left out.
@@ -16,13 +16,14 @@ extension Chart {
         var grid = CharacterGrid(
             columns: min(width, Self.widest) - labels - 1, rows: Self.height, x: drawing.x.range, y: drawing.y.range, frame: unicode ? .unicode : .ascii)
         let glyphs = glyphs(unicode: unicode)
+        var areHidden = false
         for isTheory in [true, false] {
             for (index, points) in drawing.series.enumerated() where (series[index].style == .theory) == isTheory {
-                Self.draw(points, glyphs[index], joined: isTheory, on: &grid)
+                if Self.draw(points, glyphs[index], joined: isTheory, on: &grid) { areHidden = true }
             }
         }
         let frame = grid.lines(labels: labels, title: ("", ""), ticks: ticks).filter { !$0.allSatisfy { $0 == " " } }
-        let legend = zip(series, glyphs).map { "\($1) \($0.name)" }, legendLines = legend.contains { $0.count + 2 > width }
+        let legend = zip(series, glyphs).map { "\($1) \($0.name)" } + (areHidden ? ["\(Self.glyphs.several) several"] : []), legendLines = legend.contains { $0.count + 2 > width }
             ? legend.flatMap { wrapped($0, width: width, indent: "").split(separator: "\n").map(String.init) } : CharacterGrid.legend(legend, width: width)
         return heading + wrapped("\(y.label) over \(x.label)", width: width, indent: "") + (frame + legendLines).map { $0 + "\n" }.joined()
     }
@@ -40,9 +41,16 @@ extension Chart {
         }
     }
 
-    private static func draw(_ points: [(x: Double, y: Double)], _ glyph: Character, joined: Bool, on grid: inout CharacterGrid) {
-        for point in points { grid[grid.row(point.y), grid.column(point.x)] = glyph }
-        guard joined else { return }
+    /// - Returns: whether marks of others were where these are.
+    private static func draw(_ points: [(x: Double, y: Double)], _ glyph: Character, joined: Bool, on grid: inout CharacterGrid) -> Bool {
+        var areHidden = false
+        for point in points {
+            let (row, column) = (grid.row(point.y), grid.column(point.x))
+            let isFree = joined || ([" ", glyph] + glyphs.theory).contains(grid[row, column])
+            if !isFree { areHidden = true }
+            grid[row, column] = isFree ? glyph : glyphs.several
+        }
+        guard joined else { return areHidden }
         for (first, second) in zip(points, points.dropFirst()) where first.x != second.x {
             let (a, b) = first.x < second.x ? (first, second) : (second, first)
             for column in grid.column(a.x)...grid.column(b.x) {
@@ -50,6 +58,7 @@ extension Chart {
                 grid[grid.row(a.y + share * (b.y - a.y)), column] = glyph
             }
         }
+        return areHidden
     }
 }
 

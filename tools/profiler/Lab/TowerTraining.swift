@@ -17,7 +17,9 @@ struct TowerTraining {
     }
 
     func result() throws -> LabResult {
-        var result = LabResult("towers of \(depth) layers, w = \(figure(Double(towers[0].weight))), x = \(figure(Double(towers[0].input))), trained by gradient descent on f² with step size \(Self.rate)")
+        var result = LabResult(
+            "towers of \(depth) layers, w = \(figure(Double(towers[0].weight))), x = \(figure(Double(towers[0].input))), trained by gradient descent on f² with step size "
+                + "\(Self.rate)")
         var series: [Chart.Series] = []
         for tower in towers {
             let name = "\(tower.activation)\(tower.gain == 1 ? "" : "(\(tower.gain)·z)")", steps = try train(tower)
@@ -62,7 +64,8 @@ struct TowerTraining {
     private func finding(_ name: String, _ steps: [Step]) -> String {
         guard let first = steps.first, let last = steps.last else { return "" }
         if last.weight == first.weight {
-            return "training \(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since a change of \(figure(Self.rate * first.gradient)) is lost beside \(figure(Double(first.weight)))"
+            return "training \(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since a change of "
+                + "\(figure(Self.rate * first.gradient)) is lost beside \(figure(Double(first.weight)))"
         }
         if !last.loss.isFinite { return "training \(name): exploding: the first step throws the weight from \(figure(Double(first.weight))) to \(figure(Double(steps[1].weight))); after \(steps.count - 1) steps float32 has no number for the loss" }
         return "training \(name): the weight goes from \(figure(Double(first.weight))) to \(figure(Double(last.weight))), the loss from \(figure(first.loss)) to \(figure(last.loss))"
