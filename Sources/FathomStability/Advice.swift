@@ -13,6 +13,8 @@ public struct Advice: Sendable {
     public let logContrast: Double
     /// Nats per step; NaN where the forward pass overflows.
     public let largestExponent: Double
+    /// Whether it is told of time rather than of depth.
+    public let isOverTime: Bool
     public let judgement: Judgement
 
     /// How far from an isometry it is, in nats: |ln rms σ|, half of what the largest direction grows by, and half of the contrast lost. 0 is best.
@@ -24,7 +26,8 @@ public struct Advice: Sendable {
         let pass = try DepthPass(model, samples)
         self.cure = cure
         if let step = pass.overflow {
-            (logLargest, logRMS, logContrast, largestExponent, judgement) = (.infinity, .infinity, 0, .nan, Judgement(overflowAt: step))
+            (logLargest, logRMS, logContrast, largestExponent, isOverTime) = (.infinity, .infinity, 0, .nan, false)
+            judgement = Judgement(overflowAt: step, of: pass.steps.count)
             return
         }
         func distance(_ spectrum: ProbedSpectrum) -> Double { spectrum.logRMS.mean.magnitude + 0.5 * max(0, spectrum.logLargest.first ?? 0) }
@@ -34,13 +37,13 @@ public struct Advice: Sendable {
         }
         let spectrum = try ([ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed)] + overTime).max { distance($0) < distance($1) }!
         (logLargest, logRMS) = (spectrum.logLargest.first ?? -.infinity, spectrum.logRMS.mean)
-        largestExponent = spectrum.lyapunov.largest
+        (largestExponent, isOverTime) = (spectrum.lyapunov.largest, spectrum.isOverTime)
         logContrast = pass.logContrast(pass.steps.count) - pass.logContrast(1)
         judgement = Judgement(spectrum)
     }
 
     /// Every cure of a network, the best first: those that leave it stable, by their distance, then the others by theirs. Those that cannot be made into a model
-    /// are left out.
+    /// are left out, and those that come to the same as a better one.
     ///
     /// - Parameters:
     ///   - samples: a batch, of two rows at least.
@@ -58,7 +61,17 @@ public struct Advice: Sendable {
             return first == second ? a.distance < b.distance : first
         }
         // Sorting must not depend on the sort: equal ones stay in the order of the cures.
-        return tried.enumerated().sorted { isBefore($0.element, $1.element) || (!isBefore($1.element, $0.element) && $0.offset < $1.offset) }.map(\.element)
+        let sorted = tried.enumerated().sorted { isBefore($0.element, $1.element) || (!isBefore($1.element, $0.element) && $0.offset < $1.offset) }.map(\.element)
+        return sorted.reduce(into: []) { kept, next in
+            if !kept.contains(where: { $0.isSame(as: next) }) { kept.append(next) }
+        }
+    }
+
+    /// Whether another cure is this one under another name: the same layers, and initializers that come to the same; over time also whatever does not touch the cell.
+    private func isSame(as other: Advice) -> Bool {
+        func near(_ a: Double, _ b: Double) -> Bool { a == b || abs(a - b) < 1e-6 * max(1, abs(a)) }
+        guard near(logRMS, other.logRMS), near(logLargest, other.logLargest), isOverTime == other.isOverTime else { return false }
+        return isOverTime || near(logContrast, other.logContrast) && cure.network.withoutInitializers == other.cure.network.withoutInitializers
     }
 }
 

@@ -53,6 +53,11 @@ extension Network {
     }
 }
 
+extension Network {
+    /// The notation, linear layers without their initializers.
+    var withoutInitializers: String { Rewriting(initializer: "").text(elements) }
+}
+
 /// The notation of a network with some of it changed.
 private struct Rewriting {
     enum Normalization { case kept, added, removed }

@@ -10,7 +10,7 @@ public struct GradientAtStart: Sendable, Hashable {
     public let steps: Int
     /// Stable, vanishing or exploding, by `Verdict.threshold`. Both at once, by direction, is beyond one error signal.
     public let verdict: Verdict
-    /// The step, from 1, at which the forward pass overflows; nil where it does not.
+    /// The step, from 1, at which the forward pass overflows, one more than there are where only what follows them does; nil where it does not.
     public let overflow: Int?
     /// What a step is: "layer", "block", "step of depth", "time step".
     public let noun: String
@@ -64,7 +64,10 @@ public struct GradientAtStart: Sendable, Hashable {
     /// - Parameter arguments: of fathom-profiler gradients, for this very network.
     public func sentence(arguments: String = "…") -> String {
         let cures = verdict == .stable ? "" : ". fathom-profiler gradients \(arguments) shows cures"
-        if let overflow { return "gradient at the start: the forward pass overflows at \(noun) \(overflow) of \(steps): \(verdict.rawValue)\(cures)" }
+        if let overflow {
+            let place = overflow > steps ? "behind the last \(noun)" : "at \(noun) \(overflow) of \(steps)"
+            return "gradient at the start: the forward pass overflows \(place): \(verdict.rawValue)\(cures)"
+        }
         let gain = factorText(log10Gain * log(10))
         return "gradient at the start: \(gain) over \(steps) \(steps == 1 ? noun : noun.plural): \(verdict.rawValue)\(cures)"
     }

@@ -43,8 +43,10 @@ public struct Judgement: Sendable, Hashable {
     }
 
     /// A forward pass that overflows needs no Jacobian.
-    public init(overflowAt step: Int) {
-        (verdict, because) = (.exploding, "the forward pass itself overflows at step \(step)")
+    /// - Parameters:
+    ///   - step: from 1; one more than `steps` where only what follows them overflows.
+    public init(overflowAt step: Int, of steps: Int) {
+        (verdict, because) = (.exploding, "the forward pass itself overflows \(step > steps ? "behind the last step" : "at step \(step) of \(steps)")")
     }
 
     /// - Parameters: natural logarithms; `logMedian` nil where it is not known.

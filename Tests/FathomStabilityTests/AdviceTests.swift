@@ -29,6 +29,14 @@ import Testing
         #expect(advice.count >= 6 && zip(advice, advice.dropFirst()).allSatisfy { ($0.judgement.verdict == .stable) || ($1.judgement.verdict != .stable) })
     }
 
+    @Test("What comes to the same is said once") func same() throws {
+        let advice = try Advice.all(for: Network("[linear(24, init: normal(0.01)) relu] * 12 linear(2)"), samples: normalSamples(8, 24), seed: 1)
+        let changes = advice.map(\.cure.change)
+        // He's and the critical initialization of relu are one, and the one that fits it.
+        #expect(changes.count { ["init: he", "init: critical", "the init that fits each activation"].contains($0) } == 1, "\(changes)")
+        #expect(changes.contains("residual(rezero) around each step") && changes.contains("residual(rezero) with layernorm around each step"))
+    }
+
     @Test("Recurrent cells have cures of their own, judged over time") func recurrent() throws {
         let network = try Network("sequence(30) rnn(12, tanh, recurrent: gaussian(0.4)) last linear(2)"), cures = network.cures
         for (change, notation) in [

@@ -27,7 +27,8 @@ import Testing
         let because = Judgement(try DepthSpectrum(pass)).because
         #expect(because.hasPrefix("over 19 steps of depth a random error signal is left with ×"))
         #expect(because.contains("from ×0.05 down it vanishes") && because.hasSuffix("says that it would vanish in more depth"))
-        #expect(Judgement(overflowAt: 3).because == "the forward pass itself overflows at step 3")
+        #expect(Judgement(overflowAt: 3, of: 9).because == "the forward pass itself overflows at step 3 of 9")
+        #expect(Judgement(overflowAt: 10, of: 9).because == "the forward pass itself overflows behind the last step")
     }
 
     @Test("Thresholds are 20 and 1/20") func thresholds() {

@@ -64,7 +64,7 @@ struct GradientMeasurement {
         var pass = try LayerPass(model, subject.samples)
         if pass.overflow == nil, request.parts.contains(.signal) { try pass.goBack(fromError: subject.error(depthPass, request, seed: seed)) }
         self.pass = pass
-        judgement = Judgement(overflowAt: depthPass.overflow ?? steps)
+        judgement = Judgement(overflowAt: depthPass.overflow ?? steps, of: steps)
         if request.parts.contains(.jacobians) { try measureJacobians(seed: seed) }
         if depthPass.overflow == nil {
             try measureProducts(depthPass, seed: seed)
