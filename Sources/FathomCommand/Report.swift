@@ -14,7 +14,8 @@ struct Report: ParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("Run folders.", valueName: "run")) var paths: [String]
-    @Option(parsing: .unconditional, help: ArgumentHelp("Where to write; an older report there is replaced, another file is not.", valueName: "file")) var output: String?
+    @Option(parsing: .unconditional, help: ArgumentHelp("Where to write; an older report there is replaced, another file is not.", valueName: "file"))
+    var output: String?
 
     func validate() throws {
         try refuseFlagsAsValues([("output", output)])

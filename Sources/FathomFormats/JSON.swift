@@ -120,3 +120,24 @@ extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, Expre
     public init(booleanLiteral value: Bool) { self = .boolean(value) }
     public init(nilLiteral: ()) { self = .null }
 }
+
+extension JSON {
+    /// A member of an object, by its key; nil where there is none or it is null.
+    subscript(key: String) -> JSON? {
+        guard case .object(let members) = self, let value = members.first(where: { $0.key == key })?.value, value != .null else { return nil }
+        return value
+    }
+
+    var double: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .unsigned(let value): Double(value)
+        case .number(let value): value
+        case .float(let value): Double(value)
+        default: nil
+        }
+    }
+
+    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
+    var string: String? { if case .string(let value) = self { value } else { nil } }
+}

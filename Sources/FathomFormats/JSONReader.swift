@@ -239,24 +239,3 @@ struct JSONReader {
 
 /// 10⁰ … 10²², each exact.
 private let powers: [Double] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
-
-extension JSON {
-    /// A member of an object, by its key; nil where there is none or it is null.
-    subscript(key: String) -> JSON? {
-        guard case .object(let members) = self, let value = members.first(where: { $0.key == key })?.value, value != .null else { return nil }
-        return value
-    }
-
-    var double: Double? {
-        switch self {
-        case .integer(let value): Double(value)
-        case .unsigned(let value): Double(value)
-        case .number(let value): value
-        case .float(let value): Double(value)
-        default: nil
-        }
-    }
-
-    var integer: Int? { if case .integer(let value) = self { value } else { nil } }
-    var string: String? { if case .string(let value) = self { value } else { nil } }
-}

@@ -78,7 +78,9 @@ struct LayerGrid {
 
     /// Reads an array of layers into the line that was begun.
     /// - Parameter other: reads the value of a key that is none of the quantities.
-    mutating func read(_ reader: inout JSONReader, _ other: (inout JSONReader, _ key: Range<Int>, _ layer: Int) throws(JSONReader.Damage) -> Void) throws(JSONReader.Damage) {
+    mutating func read(
+        _ reader: inout JSONReader, _ other: (inout JSONReader, _ key: Range<Int>, _ layer: Int) throws(JSONReader.Damage) -> Void
+    ) throws(JSONReader.Damage) {
         try reader.expect(0x5B)
         var isFirst = true, index = 0
         while try reader.nextElement(&isFirst) {

@@ -42,13 +42,13 @@ struct FigureTests {
     @Test("a line breaks at a gap, and a value alone is a dot")
     func gaps() {
         let places: [(x: Double, y: Double)?] = [(0, 1), (1, 2.25), nil, (3, -0.04), nil, nil, (6, -0.5), (7, 1)]
-        #expect(ChartDrawing.line(places) == "M0 1L1 2.3M3 0h0M6 -0.5L7 1")
+        #expect(Polyline.path(places) == "M0 1L1 2.3M3 0h0M6 -0.5L7 1")
     }
 
     @Test("of a long line the lowest and the highest of each span are drawn, in their order, and its gaps are seen")
     func thinning() {
         func thinned(_ values: [Double]) -> [Double?] {
-            ChartDrawing.thinned(values.enumerated().map { $1.isNaN ? nil : (Double($0), $1) }).map { $0.map(\.y) }
+            Polyline.thinned(values.enumerated().map { $1.isNaN ? nil : (Double($0), $1) }).map { $0.map(\.y) }
         }
         let short = (0..<1_000).map(Double.init)
         #expect(thinned(short) == short)

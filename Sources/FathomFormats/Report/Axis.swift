@@ -119,8 +119,8 @@ struct Ruler {
         let isPlain = lower >= -3.3 && upper <= 4.3
         return powers.flatMap { power in factors.map { (power + log10($0), power, $0) } }.filter { $0.0 >= lower - 1e-9 && $0.0 <= upper + 1e-9 }
             .map { log, power, factor in
-                let text = isPlain ? String(format: "%.\(max(0, Int(-power)))f", pow(10, power) * factor) : (factor == 1 ? "" : "\(Int(factor))·") + "10" + Self.superscript(Int(power))
-                return (pow(10, log), text)
+                let plain = String(format: "%.\(max(0, Int(-power)))f", pow(10, power) * factor)
+                return (pow(10, log), isPlain ? plain : (factor == 1 ? "" : "\(Int(factor))·") + "10" + Self.superscript(Int(power)))
             }
     }
 

@@ -9,8 +9,6 @@ struct ChartDrawing {
     private let left: Double, right: Double, top: Double, bottom: Double
     private let xTicks: [(value: Double, text: String)], yTicks: [(value: Double, text: String)]
 
-    /// A line of more values is drawn by the lowest and the highest of each of `spans` equal spans.
-    static let mostValues = 1_000, spans = 360
     /// Places of x that have a tooltip, and marks along a line.
     private static let tooltips = 60, marksOnLine = 8
     /// Points that have a tooltip each.
@@ -36,7 +34,8 @@ struct ChartDrawing {
         left = min(96, 12 + Double(yTicks.map(\.text.count).max() ?? 1) * Drawing.digit)
         right = Drawing.width - 12
         let isOfBars = chart.series.contains { $0.style == .histogram }
-        x = Ruler(chart.x, chart.series.flatMap(\.x) + chart.marks.filter { $0.direction == .vertical }.map(\.value), from: left, to: right, padding: isOfBars ? 0 : 0.02)
+        let xs = chart.series.flatMap(\.x) + chart.marks.filter { $0.direction == .vertical }.map(\.value)
+        x = Ruler(chart.x, xs, from: left, to: right, padding: isOfBars ? 0 : 0.02)
         var ticks = x.ticks(6)
         while ticks.count > 2, Self.isCrowded(ticks, x) { ticks = ticks.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element) }
         xTicks = ticks
@@ -53,14 +52,14 @@ struct ChartDrawing {
         var drawing = Drawing()
         drawAxes(&drawing)
         // A picture in the picture cuts off what lies outside, without a name that another figure of the page might have too.
-        let frame = "x=\"\(coordinate(left - 4))\" y=\"\(coordinate(top - 4))\" width=\"\(coordinate(right + 8 - left))\" height=\"\(coordinate(bottom - top + 5))\""
-        let box = "\(coordinate(left - 4)) \(coordinate(top - 4)) \(coordinate(right + 8 - left)) \(coordinate(bottom - top + 5))"
-        drawing.raw("<svg \(frame) viewBox=\"\(box)\">")
+        drawing.begin(x: left - 4, y: top - 4, width: right + 8 - left, height: bottom - top + 5)
         drawMarks(&drawing)
         let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }
         for index in order { draw(chart.series[index], looks[index], &drawing) }
-        drawing.raw("</svg>")
-        if !chart.series.contains(where: { places($0).contains { $0 != nil } }) { drawing.text((left + right) / 2, (top + bottom) / 2 - 10, "no values", "label middle") }
+        drawing.end()
+        if !chart.series.contains(where: { places($0).contains { $0 != nil } }) {
+            drawing.text((left + right) / 2, (top + bottom) / 2 - 10, "no values", "label middle")
+        }
         drawTooltips(&drawing)
         let legend = Legend(chart.series.count > 1 ? entries : [], left: 4)
         legend.draw(&drawing, top: bottom + 36)
@@ -117,9 +116,10 @@ struct ChartDrawing {
         case .line, .theory, .raw:
             drawErrors(series, color, &drawing)
             let places = places(series)
-            drawing.path(Self.line(Self.thinned(places)), (series.style == .line ? "line " : series.style == .theory ? "line theory " : "line raw ") + color)
+            drawing.path(Polyline.path(Polyline.thinned(places)), (series.style == .line ? "line " : series.style == .theory ? "line theory " : "line raw ") + color)
             if series.style == .line, chart.series.count > 1 || series.y.count <= 30 {
-                drawing.path(Self.spread(places.compactMap(\.self), series.y.count <= 30 ? 30 : Self.marksOnLine, shift: look).map { Self.mark($0, look) }.joined(), "point \(color)")
+                let marked = Polyline.spread(places, series.y.count <= 30 ? 30 : Self.marksOnLine, shift: look)
+                drawing.path(marked.map { Self.mark($0, look) }.joined(), "point \(color)")
             }
         }
     }
@@ -129,40 +129,6 @@ struct ChartDrawing {
             guard let a = x.position(a), let b = y.position(b) else { return nil }
             return (a, b)
         }
-    }
-
-    /// What is nil is a gap; a value between two gaps is a dot.
-    static func line(_ places: [(x: Double, y: Double)?]) -> String {
-        var d = "", isDown = false
-        for (index, place) in places.enumerated() {
-            guard let place else {
-                isDown = false
-                continue
-            }
-            d += (isDown ? "L" : "M") + coordinate(place.x) + " " + coordinate(place.y)
-            if !isDown, index + 1 == places.count || places[index + 1] == nil { d += "h0" }
-            isDown = true
-        }
-        return d
-    }
-
-    /// Of each of `spans` equal spans of the values the lowest and the highest, in their order, and the first gap.
-    static func thinned(_ places: [(x: Double, y: Double)?]) -> [(x: Double, y: Double)?] {
-        guard places.count > mostValues else { return places }
-        return (0..<spans).flatMap { span -> [(x: Double, y: Double)?] in
-            let range = places.count * span / spans..<places.count * (span + 1) / spans
-            let found = range.compactMap { index in places[index].map { (index, $0.y) } }
-            guard let low = found.max(by: { $0.1 < $1.1 }), let high = found.min(by: { $0.1 < $1.1 }) else { return [nil] }
-            let gap = found.count < range.count ? range.first { places[$0] == nil } : nil
-            return Set([low.0, high.0] + (gap.map { [$0] } ?? [])).sorted().map { places[$0] }
-        }
-    }
-
-    /// `count` of the places at most, evenly spread; different for each series, so that marks do not lie on one another.
-    private static func spread(_ places: [(x: Double, y: Double)], _ count: Int, shift: Int) -> [(x: Double, y: Double)] {
-        guard places.count > count else { return places }
-        let offset = Double(shift % 4) / 4
-        return (0..<count).map { places[min(places.count - 1, Int((Double($0) + offset) * Double(places.count) / Double(count)))] }
     }
 
     private static func mark(_ place: (x: Double, y: Double), _ look: Int) -> String {
@@ -222,7 +188,9 @@ struct ChartDrawing {
 
     /// Upright bands over the figure, each with a tooltip that says what all the series are there.
     private func drawTooltips(_ drawing: inout Drawing) {
-        let readable = chart.series.filter { $0.style != .points && !($0.style == .raw && $0.name.isEmpty) && zip($0.x, $0.x.dropFirst()).allSatisfy { $0 <= $1 } }
+        let readable = chart.series.filter { series in
+            series.style != .points && !(series.style == .raw && series.name.isEmpty) && zip(series.x, series.x.dropFirst()).allSatisfy { $0 <= $1 }
+        }
         let all = Set(readable.flatMap { series in series.style == .histogram ? zip(series.x, series.x.dropFirst()).map { ($0 + $1) / 2 } : series.x })
             .filter { x.position($0) != nil }.sorted()
         guard !all.isEmpty else { return }

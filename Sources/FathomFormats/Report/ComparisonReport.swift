@@ -26,16 +26,18 @@ public struct ComparisonReport {
         if differences.rows.isEmpty { page.paragraph("Nothing: the recipes are the same.") } else { page.table(differences.header, differences.rows) }
         page.heading("Training")
         let losses = runs.map { $0.history.values(.loss) }, scale = RunHistory.scale(losses.joined())
-        add(chart("Training loss", Axis("loss", scale)) { ($0.steps, Chart.isWorthSmoothing($0.values(.loss)) ? Chart.smoothed($0.values(.loss), scale) : $0.values(.loss)) }, &page)
+        add(chart("Training loss", Axis("loss", scale)) { ($0.steps, Self.smoothed($0.values(.loss), scale)) }, &page)
         for (key, title) in [("validation_loss", "Validation loss"), ("validation_accuracy", "Validation accuracy")] {
             let all = runs.compactMap { $0.history.epochCurve(key)?.values }
-            add(chart(title, Axis(key.hasSuffix("loss") ? "loss" : "share of rows that are right", key.hasSuffix("loss") ? RunHistory.scale(all.joined()) : .linear)) { $0.epochCurve(key) }, &page)
+            let y = key.hasSuffix("loss") ? Axis("loss", RunHistory.scale(all.joined())) : Axis("share of rows that are right")
+            add(chart(title, y) { $0.epochCurve(key) }, &page)
         }
         add(chart("Learning rate", Axis("learning rate")) { ($0.steps, $0.values(.learningRate)) }, &page)
         let fastest = runs.flatMap { $0.history.epochCurve("samples_per_second")?.values ?? [] }.filter(\.isFinite).max() ?? 1
         add(chart("Speed", Axis("samples per second", range: 0...max(fastest, 1) * 1.1)) { $0.epochCurve("samples_per_second") }, &page)
         page.heading("Gradient")
-        add(chart("Norm of the gradient, before clipping", Axis("‖gradient‖", .logarithmic)) { ($0.steps, Chart.smoothed($0.values(.gradientNorm), .logarithmic)) }, &page)
+        let norm = Axis("‖gradient‖", .logarithmic)
+        add(chart("Norm of the gradient, before clipping", norm) { ($0.steps, Self.smoothed($0.values(.gradientNorm), .logarithmic)) }, &page)
         add(byDepth, &page)
         addMaps(&page)
         return page
@@ -45,12 +47,18 @@ public struct ComparisonReport {
         if let chart { page.figure(chart) }
     }
 
+    private static func smoothed(_ values: [Double], _ scale: Axis.Scale) -> [Double] {
+        Chart.isWorthSmoothing(values) ? Chart.smoothed(values, scale) : values
+    }
+
     private func chart(_ title: String, _ y: Axis, _ curve: (RunHistory) -> (steps: [Double], values: [Double])?) -> Chart? {
         let series = zip(runs, names).enumerated().compactMap { index, run in
             curve(run.0.history).flatMap { $0.values.contains(where: \.isFinite) ? Chart.Series.line(run.1, $0.steps, $0.values, look: index) : nil }
         }
         let isSmoothed = series.contains { Chart.isWorthSmoothing($0.y) } && (title.contains("Training loss") || title.contains("Norm"))
-        return series.isEmpty ? nil : Chart(title, x: RunHistory.stepAxis(last: runs.compactMap(\.history.steps.last).max() ?? 1), y: y, series, note: isSmoothed ? "Means over a fiftieth of the steps." : "")
+        guard !series.isEmpty else { return nil }
+        let x = RunHistory.stepAxis(last: runs.compactMap(\.history.steps.last).max() ?? 1)
+        return Chart(title, x: x, y: y, series, note: isSmoothed ? "Means over a fiftieth of the steps." : "")
     }
 
     /// The gradient of each layer in the last steps that were written.
@@ -59,7 +67,8 @@ public struct ComparisonReport {
             guard let gradient = run.0.history.lastGradient, gradient.count > 1 else { return nil }
             return .line(run.1, gradient.indices.map { Double($0 + 1) }, gradient.map { pow(10, $0) }, look: index)
         }
-        return series.isEmpty ? nil : Chart("Gradient by layer, in the last steps", x: Axis("layer with parameters", isWhole: true), y: Axis("‖∂L/∂W‖", .logarithmic), series)
+        guard !series.isEmpty else { return nil }
+        return Chart("Gradient by layer, in the last steps", x: Axis("layer with parameters", isWhole: true), y: Axis("‖∂L/∂W‖", .logarithmic), series)
     }
 
     /// Maps of that many runs, in the same colours.
@@ -81,7 +90,8 @@ public struct ComparisonReport {
     /// The run that does best on rows held out, by the first score that all have.
     private var best: String? {
         guard runs.count > 1 else { return nil }
-        for (key, name, isLarger) in [("test_accuracy", "test accuracy", true), ("test_loss", "test loss", false), ("best_validation_loss", "validation loss", false)] {
+        let scores = [("test_accuracy", "test accuracy", true), ("test_loss", "test loss", false), ("best_validation_loss", "validation loss", false)]
+        for (key, name, isLarger) in scores {
             let values = runs.compactMap { $0.history.end?[key]?.double }
             guard values.count == runs.count, let value = isLarger ? values.max() : values.min() else { continue }
             let winners = zip(names, values).filter { $0.1 == value }.map(\.0)
@@ -93,12 +103,15 @@ public struct ComparisonReport {
 
     private var results: (header: [String], rows: [[String]]) {
         let columns: [(title: String, key: String)] = [
-            ("test accuracy", "test_accuracy"), ("test loss", "test_loss"), ("test RMSE", "test_rmse"), ("test R²", "test_r2"), ("best validation loss", "best_validation_loss"),
-            ("best epoch", "best_epoch"), ("clipped", "clip_rate"), ("training, s", "training_seconds"),
+            ("test accuracy", "test_accuracy"), ("test loss", "test_loss"), ("test RMSE", "test_rmse"), ("test R²", "test_r2"),
+            ("best validation loss", "best_validation_loss"), ("best epoch", "best_epoch"), ("clipped", "clip_rate"), ("training, s", "training_seconds"),
         ].filter { column in runs.contains { $0.history.end?[column.key]?.double != nil } }
         let rows = zip(runs, names).map { run, name -> [String] in
             let history = run.history, end = history.end, epoch = history.epochs.last?.event
-            let cells = columns.map { column in end?[column.key]?.double.map { column.key == "clip_rate" ? String(format: "%.1f %%", 100 * $0) : RunReport.score($0, column.key) } ?? "" }
+            let cells = columns.map { column in
+                guard let value = end?[column.key]?.double else { return "" }
+                return column.key == "clip_rate" ? String(format: "%.1f %%", 100 * value) : RunReport.score(value, column.key)
+            }
             return [name, end?["outcome"]?.string ?? "not finished", "\(Int(history.steps.last ?? 0))"] + cells
                 + [epoch?["train_loss"]?.double.map(numberText) ?? "", "\(history.alarms.count)"]
         }

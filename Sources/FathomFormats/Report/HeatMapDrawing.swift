@@ -53,11 +53,10 @@ struct HeatMapDrawing {
         drawing.text(4, 12, map.rowLabel, "label")
         drawing.rectangle(left, top, right - left, bottom - top, "gap")
         // In cells: numbers of one digit or two keep a map of many cells small.
-        drawing.raw("<svg x=\"\(coordinate(left))\" y=\"\(coordinate(top))\" width=\"\(coordinate(right - left))\" height=\"\(coordinate(bottom - top))\" "
-            + "viewBox=\"0 0 \(max(columns.count, 1)) \(max(rows.count, 1))\" preserveAspectRatio=\"none\">")
+        drawing.begin(x: left, y: top, width: right - left, height: bottom - top, units: (max(columns.count, 1), max(rows.count, 1)))
         drawCells(&drawing)
         drawTooltips(&drawing)
-        drawing.raw("</svg>")
+        drawing.end()
         drawLine(&drawing)
         drawLabels(&drawing)
         if finite.isEmpty { drawing.text((left + right) / 2, (top + bottom) / 2 + 4, "no values", "label middle") }
@@ -90,11 +89,12 @@ struct HeatMapDrawing {
         guard let line = map.line else { return }
         let places = line.places.map { place -> (x: Double, y: Double)? in
             guard place.column.isFinite, place.row.isFinite, !map.rows.isEmpty, !map.columns.isEmpty else { return nil }
-            let x = left + (right - left) * (place.column + 0.5) / Double(map.columns.count), y = top + (bottom - top) * (place.row + 0.5) / Double(map.rows.count)
+            let x = left + (right - left) * (place.column + 0.5) / Double(map.columns.count)
+            let y = top + (bottom - top) * (place.row + 0.5) / Double(map.rows.count)
             return y >= top && y <= bottom && x >= left && x <= right ? (x, y) : nil
         }
-        drawing.path(ChartDrawing.line(places), "halo")
-        drawing.path(ChartDrawing.line(places), "over")
+        drawing.path(Polyline.path(places), "halo")
+        drawing.path(Polyline.path(places), "over")
     }
 
     private func drawLabels(_ drawing: inout Drawing) {
@@ -119,7 +119,9 @@ struct HeatMapDrawing {
         let numbers = columns.compactMap { range in
             Double(map.columns[range.lowerBound]).flatMap { first in Double(map.columns[range.upperBound - 1]).map { (first + $0) / 2 } }
         }
-        guard numbers.count == columns.count, columns.count > 16, zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }) else { return Array(zip(middles, names)) }
+        guard numbers.count == columns.count, columns.count > 16, zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }) else {
+            return Array(zip(middles, names))
+        }
         return Ruler.linearTicks(numbers[0], numbers[numbers.count - 1], 6).map { tick in
             let next = max(1, numbers.firstIndex { $0 >= tick.value } ?? numbers.count - 1)
             let share = (tick.value - numbers[next - 1]) / (numbers[next] - numbers[next - 1])
@@ -150,9 +152,9 @@ struct HeatMapDrawing {
     private func drawScale(_ drawing: inout Drawing, top: Double) -> Double {
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors, width = 180.0
         drawing.text(4, top + 10, map.unit, "label")
-        for (level, color) in colors.enumerated() {
-            drawing.raw("<path class=\"cell\" color=\"\(color)\" d=\"M\(coordinate(4 + width * Double(level) / Double(colors.count))) \(coordinate(top + 16))H\(coordinate(4 + width * Double(level + 1) / Double(colors.count)))v10H\(coordinate(4 + width * Double(level) / Double(colors.count)))z\"/>")
-        }
+        drawing.begin(x: 4, y: top + 16, width: width, height: 10, units: (colors.count, 1))
+        for (level, color) in colors.enumerated() { drawing.raw("<path class=\"cell\" color=\"\(color)\" d=\"M\(level) 0h1v1h-1z\"/>") }
+        drawing.end()
         let ruler = Ruler(Axis("", range: range), [], from: 4, to: 4 + width)
         var free = 0.0
         for tick in ruler.ticks(5) {

@@ -66,10 +66,21 @@ struct Drawing {
     }
 
     mutating func rectangle(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ classes: String, title: String? = nil) {
-        path("M\(coordinate(x)) \(coordinate(y))h\(coordinate(max(0, width)))v\(coordinate(max(0, height)))h\(coordinate(-max(0, width)))z", classes, title: title)
+        let (width, height) = (max(0, width), max(0, height))
+        path("M\(coordinate(x)) \(coordinate(y))h\(coordinate(width))v\(coordinate(height))h\(coordinate(-width))z", classes, title: title)
     }
 
     mutating func raw(_ markup: String) { body += markup }
+
+    /// Begins a picture in the picture, which cuts off what lies outside. (A clipping path would need a name that no other figure of the page has.)
+    /// - Parameter units: across and down, of what is drawn in it; nil: those around it.
+    mutating func begin(x: Double, y: Double, width: Double, height: Double, units: (across: Int, down: Int)? = nil) {
+        let place = "x=\"\(coordinate(x))\" y=\"\(coordinate(y))\" width=\"\(coordinate(width))\" height=\"\(coordinate(height))\""
+        let box = units.map { "0 0 \($0.across) \($0.down)" } ?? "\(coordinate(x)) \(coordinate(y)) \(coordinate(width)) \(coordinate(height))"
+        body += "<svg \(place) viewBox=\"\(box)\"\(units == nil ? "" : " preserveAspectRatio=\"none\"")>"
+    }
+
+    mutating func end() { body += "</svg>" }
 
     func svg(height: Double, title: String) -> String {
         "<svg viewBox=\"0 0 \(coordinate(Self.width)) \(coordinate(height))\" role=\"img\" aria-label=\"\(escaped(title))\">\(body)</svg>"

@@ -27,7 +27,9 @@ public struct Page: Sendable {
 
     /// The sentence to read first.
     /// - Parameter isBad: whether something is wrong.
-    public mutating func verdict(_ text: String, isBad: Bool = false) { add("<p class=\"verdict\(isBad ? " bad" : "")\">\(isBad ? "▲ " : "")\(escaped(text))</p>") }
+    public mutating func verdict(_ text: String, isBad: Bool = false) {
+        add("<p class=\"verdict\(isBad ? " bad" : "")\">\(isBad ? "▲ " : "")\(escaped(text))</p>")
+    }
 
     public mutating func list(_ items: [String]) {
         guard !items.isEmpty else { return }
@@ -40,7 +42,8 @@ public struct Page: Sendable {
     /// Names and values.
     public mutating func facts(_ facts: [(name: String, value: String)]) {
         guard !facts.isEmpty else { return }
-        add("<div class=\"wide\"><table class=\"facts\">" + facts.map { "<tr><th>\(escaped($0.name))</th><td>\(escaped($0.value))</td></tr>" }.joined() + "</table></div>")
+        let rows = facts.map { "<tr><th>\(escaped($0.name))</th><td>\(escaped($0.value))</td></tr>" }
+        add("<div class=\"wide\"><table class=\"facts\">" + rows.joined() + "</table></div>")
     }
 
     /// - Parameter right: columns that are set to the right, as numbers are.

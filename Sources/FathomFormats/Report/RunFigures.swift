@@ -62,9 +62,9 @@ extension RunHistory {
     var gradientNormFigure: Chart? {
         let before = values(.gradientNorm), after = values(.clippedGradientNorm)
         guard before.contains(where: { $0 > 0 }) else { return nil }
-        let clipped = isClipped ? curve("after clipping", after, .logarithmic, look: 1) : []
-        return Chart("Norm of the gradient", x: stepAxis, y: Axis("‖gradient‖", .logarithmic), curve(isClipped ? "before clipping" : "norm", before, .logarithmic, look: 0) + clipped,
-                     note: Chart.isWorthSmoothing(before) ? Self.smoothingNote : "")
+        let curves = curve(isClipped ? "before clipping" : "norm", before, .logarithmic, look: 0)
+            + (isClipped ? curve("after clipping", after, .logarithmic, look: 1) : [])
+        return Chart("Norm of the gradient", x: stepAxis, y: Axis("‖gradient‖", .logarithmic), curves, note: Chart.isWorthSmoothing(before) ? Self.smoothingNote : "")
     }
 
     var isClipped: Bool { values(.clipCoefficient).contains { $0 < 1 } }
@@ -73,15 +73,17 @@ extension RunHistory {
         guard isClipped else { return nil }
         let coefficients = values(.clipCoefficient), fires = coefficients.map { $0.isFinite ? ($0 < 1 ? 1.0 : 0) : .nan }
         let share = fires.reduce(0) { $0 + ($1.isFinite ? $1 : 0) } / Double(max(1, fires.count(where: \.isFinite)))
+        let clipped = Chart.Series.line("share of steps, over a tenth of them", steps, Chart.smoothed(fires, part: 10), look: 1)
+        let note = String(format: "%.1f %% of the steps that were written were clipped. ", 100 * share)
         return Chart(
             "Clipping", x: stepAxis, y: Axis("coefficient, share of steps that were clipped", range: 0...1.02),
-            curve("coefficient", coefficients, .linear, look: 0) + [.line("share of steps, over a tenth of them", steps, Chart.smoothed(fires, part: 10), look: 1)],
-            note: String(format: "%.1f %% of the steps that were written were clipped. ", 100 * share) + (Chart.isWorthSmoothing(coefficients) ? Self.smoothingNote : ""))
+            curve("coefficient", coefficients, .linear, look: 0) + [clipped], note: note + (Chart.isWorthSmoothing(coefficients) ? Self.smoothingNote : ""))
     }
 
     var speedFigure: Chart? {
         guard let (steps, values) = epochCurve("samples_per_second"), values.count > 1 else { return nil }
-        return Chart("Speed", x: stepAxis, y: Axis("samples per second", range: 0...(values.filter(\.isFinite).max() ?? 1) * 1.1), [.line("training", steps, values)])
+        let fastest = values.filter(\.isFinite).max() ?? 1
+        return Chart("Speed", x: stepAxis, y: Axis("samples per second", range: 0...max(fastest, 1) * 1.1), [.line("training", steps, values)])
     }
 
     // MARK: Layers
@@ -111,8 +113,8 @@ extension RunHistory {
         if [.subnormal, .nonfinite, .saturated, .dead].contains(quantity), !values.contains(where: { $0 > 0 }) { return nil }
         let words = Self.words(quantity), isShare = words.unit.hasPrefix("share")
         if layers.names.count <= Self.mostLines, quantity != .gradientNorm { return lines(layers, index, words.title, words.unit, isShare: isShare) }
-        return map(layers, values, words.title, quantity.isLogarithmic ? "log₁₀ " + words.unit : words.unit, words.scale, isLogarithmic: quantity.isLogarithmic,
-                   range: isShare ? 0...(values.filter(\.isFinite).max() ?? 1) : range)
+        let unit = quantity.isLogarithmic ? "log₁₀ " + words.unit : words.unit, shown = isShare ? 0...(values.filter(\.isFinite).max() ?? 1) : range
+        return map(layers, values, words.title, unit, words.scale, isLogarithmic: quantity.isLogarithmic, range: shown)
     }
 
     private func lines(_ grid: LayerGrid, _ quantity: Int, _ title: String, _ unit: String, isShare: Bool) -> Chart {
@@ -121,7 +123,8 @@ extension RunHistory {
             let values = grid.columns.map { grid.value(layer, quantity, $0) }
             return Chart.Series.line(name, x, isLogarithmic ? values.map { pow(10, $0) } : values)
         }
-        return Chart(title, x: stepAxis, y: Axis(unit, isLogarithmic ? .logarithmic : .linear, range: isShare ? 0...1.02 : nil), series, note: poolingNote(grid, rows: 1))
+        let y = Axis(unit, isLogarithmic ? .logarithmic : .linear, range: isShare ? 0...1.02 : nil)
+        return Chart(title, x: stepAxis, y: y, series, note: poolingNote(grid, rows: 1))
     }
 
     private func map(
@@ -155,7 +158,9 @@ extension RunHistory {
     func exponentFigure(_ kind: ExponentKind) -> HeatMap? {
         guard let all = exponents[kind], let step = exponentStep else { return nil }
         let filled = all.filter { !$0.counts.isEmpty }
-        guard let lowest = filled.map(\.lowest).min(), let highest = filled.map({ $0.lowest + $0.counts.count - 1 }).max(), highest - lowest < 4_096 else { return nil }
+        guard let lowest = filled.map(\.lowest).min(), let highest = filled.map({ $0.lowest + $0.counts.count - 1 }).max(), highest - lowest < 4_096 else {
+            return nil
+        }
         let names = Array(layers.names.prefix(all.count))
         let values = all.prefix(names.count).flatMap { exponents in
             (lowest...highest).map { exponent -> Double in

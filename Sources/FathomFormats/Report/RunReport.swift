@@ -67,7 +67,10 @@ public struct RunReport {
 
     /// How the model does on rows held out.
     var scores: [(name: String, value: String)] {
-        let names = [("test_accuracy", "test accuracy"), ("test_loss", "test loss"), ("test_f1", "test F1"), ("test_rmse", "test RMSE"), ("test_mae", "test MAE"), ("test_r2", "test R²")]
+        let names = [
+            ("test_accuracy", "test accuracy"), ("test_loss", "test loss"), ("test_f1", "test F1"), ("test_rmse", "test RMSE"), ("test_mae", "test MAE"),
+            ("test_r2", "test R²"),
+        ]
         let test = names.compactMap { key, name in history.end?[key]?.double.map { (name, Self.score($0, key)) } }
         guard test.isEmpty, let last = history.epochs.last?.event else { return test }
         return [("validation_accuracy", "validation accuracy"), ("validation_loss", "validation loss")].compactMap { key, name in
@@ -88,12 +91,14 @@ public struct RunReport {
             sentences.append("Gradient at the start: ×\(powerText(gain)) over \(steps) \(units): \(word).")
         }
         if let span = history.gradientSpan {
-            sentences.append("In the last steps that were written the gradient lies between \(powerText(span.low.log)) in \(span.low.layer) and \(powerText(span.high.log)) in \(span.high.layer).")
+            let low = "\(powerText(span.low.log)) in \(span.low.layer)", high = "\(powerText(span.high.log)) in \(span.high.layer)"
+            sentences.append("In the last steps that were written the gradient lies between \(low) and \(high).")
         }
         var kinds: [String] = []
         for alarm in history.alarms { if let kind = alarm["kind"]?.string, !kinds.contains(kind) { kinds.append(kind) } }
         if !history.faults.isEmpty { sentences.append("\(history.faults.count) fault\(history.faults.count == 1 ? "" : "s"): a value was not finite.") }
-        sentences.append(history.alarms.isEmpty ? "No alarm was raised." : "\(history.alarms.count) alarm\(history.alarms.count == 1 ? "" : "s"): \(kinds.joined(separator: ", ")).")
+        let count = history.alarms.count
+        sentences.append(count == 0 ? "No alarm was raised." : "\(count) alarm\(count == 1 ? "" : "s"): \(kinds.joined(separator: ", ")).")
         return (sentences.joined(separator: " "), !history.alarms.isEmpty || !history.faults.isEmpty || (word ?? "stable") != "stable")
     }
 
@@ -110,7 +115,8 @@ public struct RunReport {
         let times = [end?["training_seconds"]?.double.map { "\(numberText($0)) s of training" }, end?["seconds"]?.double.map { "\(numberText($0)) s in all" },
                      speed.isEmpty ? nil : "\(numberText(speed[speed.count / 2])) samples a second"].compactMap(\.self)
         if !times.isEmpty { facts.append(("time", times.joined(separator: ", "))) }
-        let machine = [last?["isa"]?.string, last?["threads"]?.integer.map { "\($0) thread\($0 == 1 ? "" : "s")" }, last?["fathom"]?.string.map { "fathom \($0)" }].compactMap(\.self)
+        let threads = last?["threads"]?.integer.map { "\($0) thread\($0 == 1 ? "" : "s")" }
+        let machine = [last?["isa"]?.string, threads, last?["fathom"]?.string.map { "fathom \($0)" }].compactMap(\.self)
         if !machine.isEmpty { facts.append(("machine", machine.joined(separator: ", "))) }
         let resumed = history.starts.dropFirst().compactMap { $0["step"]?.integer.map(String.init) }
         if !resumed.isEmpty { facts.append(("resumed", "after step \(resumed.joined(separator: ", "))")) }
@@ -138,7 +144,8 @@ public struct RunReport {
             places[[kind, layer]] = groups.count
             groups.append((kind, layer, alarm["step"]?.plainText ?? "", 1, alarm["message"]?.string ?? ""))
         }
-        page.table(["step", "alarm", "layer", "times", "what was seen first"], groups.prefix(Self.mostAlarms).map { [$0.first, $0.kind, $0.layer, "\($0.count)", $0.message] }, right: [0, 3])
+        let rows = groups.prefix(Self.mostAlarms).map { [$0.first, $0.kind, $0.layer, "\($0.count)", $0.message] }
+        page.table(["step", "alarm", "layer", "times", "what was seen first"], rows, right: [0, 3])
         if groups.count > Self.mostAlarms { page.paragraph("And \(groups.count - Self.mostAlarms) more in history.jsonl.") }
     }
 
@@ -160,7 +167,11 @@ func powerText(_ log: Double) -> String {
 extension RunHistory {
     /// log₁₀ of the gradient's norm in each layer, in the last column of the map that has any.
     var lastGradient: [Double]? {
-        layers.columns.reversed().lazy.map { column in self.layers.names.indices.map { self.layers.value($0, 0, column) } }.first { $0.contains(where: \.isFinite) }
+        for column in layers.columns.reversed() {
+            let values = layers.names.indices.map { layers.value($0, 0, column) }
+            if values.contains(where: \.isFinite) { return values }
+        }
+        return nil
     }
 
     /// The layers whose gradients are smallest and largest there.
