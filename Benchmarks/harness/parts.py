@@ -61,7 +61,7 @@ def step_peers(keys, workload, model, threads, seconds, record):
     for key in keys:
         if key in FATHOM:
             own = 1 if key == "fathom-1" else threads
-            command = [build("fathom-profiler"), "step", recipe(workload), "--inputs", str(inputs(workload)), "--serve"]
+            command = [build("fathom-profiler"), "step", recipe(workload), "--inputs", str(inputs(workload)), "--instruments", "none", "--serve"]
         else:
             own = threads
             if not has(*STEPS[key][:2]):

@@ -143,11 +143,13 @@ package struct Experiment {
             samples: training.selecting(order))
     }
 
-    /// - Parameter threads: nil: all the processors.
-    package func trainer(_ model: Model, threads: Int?) throws -> Trainer {
+    /// - Parameters:
+    ///   - threads: nil: all the processors.
+    ///   - instruments: nil: the recipe's.
+    package func trainer(_ model: Model, threads: Int?, instruments: Trainer.Instruments? = nil) throws -> Trainer {
         let trainer = try Trainer(
             model, loss: loss, optimizer: recipe.optimizer, clipping: recipe.clip, recompute: recipe.recompute, passes: recipe.accumulate,
-            ema: recipe.ema, instruments: recipe.instruments.level, seed: recipe.seed, threads: threads)
+            ema: recipe.ema, instruments: instruments ?? recipe.instruments.level, seed: recipe.seed, threads: threads)
         try trainer.check(training)
         return trainer
     }

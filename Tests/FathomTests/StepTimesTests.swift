@@ -8,10 +8,12 @@ private struct Course {
     let samples: Samples
     let order: [UInt32]
 
-    init(_ notation: String, inputs: Int, rows: Int, optimizer: Optimizer = .adamW(learningRate: 0.01), recompute: Recompute = .none, passes: Int = 1) throws {
+    init(_ notation: String, inputs: Int, rows: Int, optimizer: Optimizer = .adamW(learningRate: 0.01), recompute: Recompute = .none, passes: Int = 1,
+         instruments: Trainer.Instruments = .none) throws {
         let network = try Network(notation)
         trainer = try Trainer(
-            network, inputs: inputs, loss: .crossEntropy, optimizer: optimizer, clipping: .norm(1), recompute: recompute, passes: passes, seed: 3, threads: 2)
+            network, inputs: inputs, loss: .crossEntropy, optimizer: optimizer, clipping: .norm(1), recompute: recompute, passes: passes, instruments: instruments, seed: 3,
+            threads: 2)
         let features = (0..<rows * inputs).map { Float(($0 * 7919) % 1013) / 507 - 1 }
         samples = try Samples(columns: inputs, features: .floats(features), targets: .classes((0..<Int32(rows)).map { $0 % 3 }))
         order = (0..<UInt32(rows)).map { ($0 * 5) % UInt32(rows) }
@@ -34,6 +36,10 @@ private struct Course {
         #expect(times.layers[0].forward.elementwiseFlops == 8 * 20 * 21)
         #expect(times.layers[1].backward.elementwiseFlops == 8 * (20 * 20 + 17))
         #expect(times.gather.calls == 2 && times.loss.calls == 2 && times.clipping.calls == 7 && times.optimizer.calls == 2)
+        #expect(times.instruments.calls == 0)
+        // Moments of three signals, and two totals; the gradient of the output, which no activation is behind; a pass of the optimizer for each tensor.
+        let told = try Course("linear(20) tanh linear(17) linear(3)", inputs: 9, rows: 8, instruments: .summary).timed()
+        #expect(told.instruments.calls == 5 && told.loss.calls == 3 && told.optimizer.calls == 6)
     }
 
     @Test func timesAreOfThisStepAndAddUp() throws {

@@ -21,10 +21,12 @@ struct StepMeter {
     }
 
     /// Seconds of a step, the median over as many groups as fit into the given seconds.
-    mutating func step(for duration: Double, groups least: Int) throws -> Double {
+    ///
+    /// - Parameter other: a trainer of the same training; nil: the subject's.
+    mutating func step(for duration: Double, groups least: Int, of other: Trainer? = nil) throws -> Double {
         var times: [Double] = [], spent = 0.0
         while spent < duration || times.count < least {
-            let time = try Self.time(&subject, steps: together)
+            let time = try Self.time(&subject, steps: together, of: other)
             times.append(time / Double(together))
             spent += time
         }
@@ -33,11 +35,17 @@ struct StepMeter {
 
     mutating func measure(seconds: Double) throws -> StepMeasurement {
         let machine = Machine(threads: subject.threads, measuresBandwidth: false), threads = subject.threads, share = seconds / Double(Self.rounds)
-        var whole: [Double] = [], ofOne: [Double] = [], parts: [[Double]] = [], last: StepTimes?
+        var whole: [Double] = [], ofOne: [Double] = [], shares: [Double] = [], parts: [[Double]] = [], last: StepTimes?
         for _ in 0..<Self.rounds {
             machine.measure()
-            whole.append(try step(for: share * 0.4, groups: 1))
-            let times = try timedSteps(for: share * 0.3)
+            let uninstrumented = subject.uninstrumented, before = try uninstrumented.map { try step(for: share * 0.1, groups: 1, of: $0) }
+            let seconds = try step(for: share * 0.3, groups: 1)
+            whole.append(seconds)
+            if let uninstrumented, let before {
+                // Before and after, so that a clock that drifts counts for neither.
+                shares.append(1 - 0.5 * (before + (try step(for: share * 0.1, groups: 1, of: uninstrumented))) / seconds)
+            }
+            let times = try timedSteps(for: share * 0.2)
             parts.append(Self.medians(times))
             last = times.last
             guard threads > 1 else { continue }
@@ -46,10 +54,13 @@ struct StepMeter {
             ofOne.append(try step(for: share * 0.3, groups: 1))
         }
         return StepMeasurement(
-            subject, machine, seconds: Distribution(whole), ofOneThread: threads > 1 ? Distribution(ofOne) : nil, last!, rounds: parts)
+            subject, machine, seconds: Distribution(whole), ofOneThread: threads > 1 ? Distribution(ofOne) : nil,
+            instrumentsShare: shares.isEmpty ? 0 : Distribution(shares).median, last!, rounds: parts)
     }
 
-    private static func time(_ subject: inout StepSubject, steps: Int) throws -> Double { try elapsed { for _ in 0..<steps { try subject.step() } } }
+    private static func time(_ subject: inout StepSubject, steps: Int, of other: Trainer? = nil) throws -> Double {
+        try elapsed { for _ in 0..<steps { try subject.step(other) } }
+    }
 
     private mutating func timedSteps(for duration: Double) throws -> [StepTimes] {
         var times: [StepTimes] = [], spent = 0.0
@@ -70,7 +81,7 @@ struct StepMeter {
 extension StepTimes {
     /// Seconds of all parts in one order: what is around the layers, then each layer's passes.
     fileprivate var parts: [Double] {
-        [gather, loss, clipping, optimizer].map(\.seconds) + [other] + layers.flatMap { [$0.forward.seconds, $0.backward.seconds] }
+        [gather, loss, clipping, optimizer, instruments].map(\.seconds) + [other] + layers.flatMap { [$0.forward.seconds, $0.backward.seconds] }
     }
 }
 
@@ -89,17 +100,22 @@ struct StepMeasurement {
     /// Of a step, and of a step on one thread; nil where there is but one.
     let seconds: Distribution, ofOneThread: Distribution?
     let gather: Distribution, loss: Distribution, clipping: Distribution, optimizer: Distribution, other: Distribution
+    /// Calls of their own.
+    let instruments: Distribution
+    /// Of a step, with what other calls gather on their way: against steps without them, in the same rounds.
+    let instrumentsShare: Double
     let layers: [Layer]
     /// Flops of a step: products forward and backward, and everything else.
     let forwardFlops: Double, backwardFlops: Double, elementwiseFlops: Double
 
     /// - Parameter rounds: the seconds of each part, in the order of `StepTimes.parts`, for each round.
-    init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, _ work: StepTimes, rounds: [[Double]]) {
+    init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, instrumentsShare: Double, _ work: StepTimes, rounds: [[Double]]) {
         func part(_ i: Int) -> Distribution { Distribution(rounds.map { $0[i] }) }
         (self.subject, self.machine, self.seconds, self.ofOneThread) = (subject, machine, seconds, ofOneThread)
-        (gather, loss, clipping, optimizer, other) = (part(0), part(1), part(2), part(3), part(4))
+        (gather, loss, clipping, optimizer, instruments, other) = (part(0), part(1), part(2), part(3), part(4), part(5))
+        self.instrumentsShare = instrumentsShare
         layers = work.layers.enumerated().map { i, layer in
-            let forward = 5 + 2 * i, both = Distribution(rounds.map { $0[forward] + $0[forward + 1] })
+            let forward = 6 + 2 * i, both = Distribution(rounds.map { $0[forward] + $0[forward + 1] })
             return Layer(name: layer.name, forward: part(forward), backward: part(forward + 1), seconds: both, work: layer)
         }
         forwardFlops = work.layers.reduce(0) { $0 + $1.forward.productFlops }
@@ -114,6 +130,6 @@ struct StepMeasurement {
     var ofPeak: Double { gflops / machine.peak.median }
     var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
     /// Medians of all parts together: what shares are of.
-    var sumOfParts: Double { [gather, loss, clipping, optimizer, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }
+    var sumOfParts: Double { [gather, loss, clipping, optimizer, instruments, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }
     var noise: Noise { machine.noise(spread: seconds.spread) }
 }

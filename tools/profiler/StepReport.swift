@@ -13,13 +13,14 @@ extension StepMeasurement {
             .init("flops", ["forward": .number(forwardFlops), "backward": .number(backwardFlops), "elementwise": .number(elementwiseFlops)]),
             .init("layers", .array(layers.map(\.json))),
         ] + parts.flatMap { name, time in [JSON.Member("\(name)_ms", rounded(time.median * 1e3)), .init("\(name)_spread", rounded(time.spread))] } + [
+            .init("instruments_share", rounded(instrumentsShare)),
             .init("one_thread_ms", ofOneThread.map { rounded($0.median * 1e3) } ?? .null), .init("scaling", scaling.map(rounded) ?? .null),
             .init("trusted", .boolean(noise.isTrusted)), .init("noise", .string(noise.verdict)),
         ])
     }
 
     private var parts: [(name: String, time: Distribution)] {
-        [("gather", gather), ("loss", loss), ("clipping", clipping), ("optimizer", optimizer), ("other", other)]
+        [("gather", gather), ("loss", loss), ("clipping", clipping), ("optimizer", optimizer), ("instruments", instruments), ("other", other)]
     }
 
     /// Layers in a row of which the middle is summed up.
@@ -86,7 +87,7 @@ extension StepMeasurement {
             "step: \(short(milliseconds)) ms (spread \(percent(seconds.spread))), \(rate) samples/s on \(Fathom.Kernels.instructionSet), "
                 + (subject.threads == 1 ? "1 thread" : "\(subject.threads) threads"),
             "speed: \(speed)", "flops: \(flops)",
-        ] + scaling + ["noise: \(noise.verdict)"]
+        ] + scaling + (subject.uninstrumented == nil ? [] : ["instruments: \(percent(instrumentsShare)) of the step, against steps without them in the same rounds"]) + ["noise: \(noise.verdict)"]
     }
 }
 

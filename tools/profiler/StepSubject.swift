@@ -6,6 +6,8 @@ import FathomFormats
 struct StepSubject {
     let experiment: Experiment
     let trainer: Trainer
+    /// The same training without instruments; nil where the recipe asks for none.
+    let uninstrumented: Trainer?
     /// The recipe's file without its extension; nil without a recipe.
     let name: String?
     let batch: Int
@@ -29,9 +31,12 @@ struct StepSubject {
         }
         _ = try experiment.memoryLine()
         trainer = try experiment.trainer(experiment.model(), threads: threads)
-        // The number asked for, whatever is faster.
-        trainer.adaptsThreads = false
-        trainer.learningRate = min(trainer.learningRate, Self.learningRate)
+        uninstrumented = trainer.instruments == .none ? nil : try experiment.trainer(experiment.model(), threads: threads, instruments: Trainer.Instruments.none)
+        for trainer in [trainer, uninstrumented].compactMap(\.self) {
+            // The number asked for, whatever is faster.
+            trainer.adaptsThreads = false
+            trainer.learningRate = min(trainer.learningRate, Self.learningRate)
+        }
         batch = experiment.batch
         batches = min(Self.batchesInMemory, experiment.training.count / batch)
         order = Array(experiment.order(ofEpoch: 1).prefix(batches * batch))
@@ -45,7 +50,7 @@ struct StepSubject {
     }
 
     @discardableResult
-    mutating func step() throws -> Trainer.Step { try trainer.step(experiment.training, order: order, first: nextFirst(), rows: batch) }
+    mutating func step(_ other: Trainer? = nil) throws -> Trainer.Step { try (other ?? trainer).step(experiment.training, order: order, first: nextFirst(), rows: batch) }
 
     mutating func timedStep() throws -> StepTimes { try trainer.timedStep(experiment.training, order: order, first: nextFirst(), rows: batch) }
 }
