@@ -28,7 +28,7 @@ extension Network {
     }
 
     /// Whether rnn, lstm or gru is among its layers.
-    public var hasRecurrentLayer: Bool { places.contains { $0.layer is Recurrent } }
+    public var hasRecurrentLayer: Bool { contains { $0 is Recurrent } }
 
     /// Residual blocks that are not inside another.
     var residualBlocks: Int { layers.count { $0 is Residual } }

@@ -116,9 +116,11 @@ extension Model {
 extension Network {
     /// Whether a layer makes a row of its output from several rows of a batch: batch normalization does.
     package var mixesRows: Bool {
-        places.contains { if case .batch? = ($0.layer as? Normalization)?.kind { true } else { false } }
+        contains { if case .batch? = ($0 as? Normalization)?.kind { true } else { false } }
     }
 
+    /// Whether a layer, or one inside of one, is such.
+    func contains(where isSuch: (any Layer) -> Bool) -> Bool { layers.contains { isSuch($0) || $0.inside?.contains(where: isSuch) == true } }
 }
 
 extension Model {

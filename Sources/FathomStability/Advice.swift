@@ -42,7 +42,8 @@ public struct Advice: Sendable {
         judgement = Judgement(spectrum)
     }
 
-    /// Every cure of a network, the best first: those that leave it stable, by their distance, then the others by theirs. Those that cannot be made into a model
+    /// Every cure of a network, the best first: those that leave it stable, by their distance, then the others by theirs; of equally near ones (to a twentieth of a nat) that
+    /// comes first which is nearer once the learned scales of its residual blocks have grown to 1/√depth. Those that cannot be made into a model
     /// are left out, and those that come to the same as a better one.
     ///
     /// - Parameters:
@@ -56,12 +57,17 @@ public struct Advice: Sendable {
             guard let model = try? Model(cure.network, inputs: samples.columns, outputs: outputs, seed: seed, details: details, samples: samples) else { return nil }
             return try Advice(cure, model, samples, seed: seed)
         }
-        func isBefore(_ a: Advice, _ b: Advice) -> Bool {
-            let (first, second) = (a.judgement.verdict == .stable, b.judgement.verdict == .stable)
-            return first == second ? a.distance < b.distance : first
+        // A rezero block is the identity at the start, whatever is inside: such cures are equally near. What is inside counts once the scales have grown.
+        func whenGrown(_ advice: Advice) -> Double {
+            let grown = advice.cure.network.description.replacingOccurrences(of: "residual(rezero)", with: "residual(scale: 1/sqrt(depth))")
+            return tried.first { $0.cure.network.description == grown }?.distance ?? advice.distance
         }
-        // Sorting must not depend on the sort: equal ones stay in the order of the cures.
-        let sorted = tried.enumerated().sorted { isBefore($0.element, $1.element) || (!isBefore($1.element, $0.element) && $0.offset < $1.offset) }.map(\.element)
+        let keys = tried.enumerated().map { offset, advice in
+            // Sorting must not depend on the sort: equal ones stay in the order of the cures.
+            let key = [advice.judgement.verdict == .stable ? 0 : 1, (advice.distance * 20).rounded(), whenGrown(advice), advice.distance, Double(offset)]
+            return key.map { $0.isNaN ? .infinity : $0 }
+        }
+        let sorted = tried.indices.sorted { keys[$0].lexicographicallyPrecedes(keys[$1]) }.map { tried[$0] }
         return sorted.reduce(into: []) { kept, next in
             if !kept.contains(where: { $0.isSame(as: next) }) { kept.append(next) }
         }

@@ -25,6 +25,11 @@ public struct GradientAtStart: Sendable, Hashable {
     /// - Parameter samples: a batch of which the first rows are taken, 16, with batch normalization 64.
     /// - Throws: `FathomError.invalid` where the samples do not fit the model, there are none, or the network has no layer with weights.
     public init(_ model: Model, _ samples: Samples, seed: UInt64 = 0) throws {
+        // So few rows are as fast on one thread, and no other program can hold it up.
+        self = try Kernels.$threadLimit.withValue(1) { try GradientAtStart(onThisThread: model, samples, seed: seed) }
+    }
+
+    private init(onThisThread model: Model, _ samples: Samples, seed: UInt64) throws {
         let network = model.network, batch = samples.selecting(0..<min(samples.count, network.mixesRows ? Self.mixedRows : Self.rows))
         let pass = try DepthPass(model, batch)
         let depth = pass.steps.count, noun = network.nounOfStep
