@@ -66,10 +66,10 @@ public struct Judgement: Sendable, Hashable {
 
     /// The sign of the largest exponent, where its error leaves one.
     private static func unlimited(_ lyapunov: LyapunovSpectrum, isOverTime: Bool) -> String {
-        guard let first = lyapunov.exponents.first, first.isFinite, let error = lyapunov.standardError.first, error.isFinite else { return "" }
-        let text = String(format: "%+.3g ± %.1g nats a step", first, error), more = isOverTime ? "time" : "depth"
-        let fate = first.magnitude <= 2 * error ? "leaves open what more \(more) would do" : first > 0 ? "would explode without limit in more \(more)" : "would vanish in more \(more)"
-        return "; the largest exponent, \(text), \(first.magnitude <= 2 * error ? fate : "says that it \(fate)")"
+        guard let (largest, error) = zip(lyapunov.exponents, lyapunov.standardError).max(by: { $0.0 < $1.0 }), largest.isFinite, error.isFinite else { return "" }
+        let text = String(format: "%+.3g ± %.1g nats a step", largest, error), more = isOverTime ? "time" : "depth"
+        let fate = largest.magnitude <= 2 * error ? "leaves open what more \(more) would do" : largest > 0 ? "would explode without limit in more \(more)" : "would vanish in more \(more)"
+        return "; the largest exponent, \(text), \(largest.magnitude <= 2 * error ? fate : "says that it \(fate)")"
     }
 }
 

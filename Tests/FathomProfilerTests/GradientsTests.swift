@@ -219,7 +219,7 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
         (["--network", "linear(outputs)", "--inputs", "3"], 65, "give it a number"), (["--network", "relu", "--inputs", "3"], 65, "no steps of depth"),
         (["--network", "linear(2)", "--inputs", "3", "--seed", "-1"], 65, "seed"), (["no-such.yaml"], 66, "no-such.yaml"), (["--data", "no-such.csv"], 66, "no-such.csv"),
         (["--data", "digits", "--samples", "999999"], 65, "rows to train on"), (["--network", "linear(2)", "--inputs", "3", "--batch", "4", "--jacobian-samples", "5"], 65, "4 rows"),
-        (["/"], 65, "not a run folder"), (["--network", "linear(2)", "--inputs", "3", "--threads", "0"], 65, "1 to 1024"),
+        (["/"], 65, "not a run folder"), (["model.safetensors"], 65, "name the run folder"), (["--network", "linear(2)", "--inputs", "3", "--threads", "0"], 65, "1 to 1024"),
     ]) func aMistakeIsOneSentenceWithItsStatus(arguments: [String], status: Int32, sentence: String) throws {
         let run = try profiler(["gradients"] + arguments)
         #expect(run.status == status, "\(run.errors)")

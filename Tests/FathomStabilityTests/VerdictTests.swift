@@ -31,6 +31,13 @@ import Testing
         #expect(Judgement(overflowAt: 10, of: 9).because == "the forward pass itself overflows behind the last step")
     }
 
+    @Test("The statement about more depth goes by the largest exponent, wherever QR has it") func unlimited() {
+        let even: [Double] = [-0.2, 0.5], odd: [Double] = [-0.19, 0.51], growth = [even, odd, even, odd, even, odd, even, odd]
+        let lyapunov = LyapunovSpectrum(growth: growth)
+        let because = Judgement(8, isOverTime: true, logLargest: 4, logMedian: nil, logRMS: 3.5, lyapunov: lyapunov).because
+        #expect(because.hasSuffix("the largest exponent, +0.505 ± 0.002 nats a step, says that it would explode without limit in more time"))
+    }
+
     @Test("Thresholds are 20 and 1/20") func thresholds() {
         let at = log(20.0), below = at - 1e-9
         #expect(Verdict(logLargest: at, logMedian: -at, logRMS: 0) == .vanishingAndExploding)

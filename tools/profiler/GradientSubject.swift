@@ -24,6 +24,9 @@ struct GradientSubject {
         if let path, RunFolder.isFolder(path) {
             try self.init(run: RunFolder(existing: path), options, columns: columns, rows)
         } else {
+            if let path, path.hasSuffix(".safetensors") {
+                throw FathomError.invalid("\(path) is a model without data to look at it on; name the run folder that it lies in")
+            }
             var settings = try Settings(recipe: path, options, inputs: inputs, command: "gradients")
             let experiment = try Self.experiment(&settings, columns: columns, rows)
             try self.init(experiment, experiment.model(), rows, isTrained: false, threads: settings.threads())
