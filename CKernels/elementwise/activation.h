@@ -35,22 +35,18 @@ INLINE void activate_backward_blocks(
     for (size_t begin = 0; begin < count; begin += 16 * FATHOM_PANEL) {
         signal_lanes lanes = {0};
         size_t end = count - begin < 16 * FATHOM_PANEL ? count : begin + 16 * FATHOM_PANEL;
-        for (size_t i = begin; i < end; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
-            size_t at = i + q * LANES;
-            vf gradient = vf_load(dy + at);
-            if (q * LANES >= (int)live) {  // padding, of which nobody reads what it becomes
-                vf_store(dz + at, gradient);
-                continue;
+        // Column by column of vectors: the sums of one are as many as there are registers for.
+        UNROLL for (int q = 0; q < VECTORS; q++)
+            for (size_t at = begin + q * LANES; at < end; at += FATHOM_PANEL) {
+                vf gradient = vf_load(dy + at);
+                if (q * LANES < (int)live) signal_add_gradient(&lanes, q, gradient);
+                if (kind != FATHOM_IDENTITY) {
+                    vf slope = activation_slope(kind, parameter, vf_load(saved + at));
+                    if (q * LANES < (int)live) signal_add_slope(&lanes, q, slope, threshold);
+                    gradient = gradient * slope;
+                }
+                if (kind != FATHOM_IDENTITY || dz != dy) vf_store(dz + at, gradient);
             }
-            signal_add_gradient(&lanes, q, gradient);
-            if (kind == FATHOM_IDENTITY) {
-                if (dz != dy) vf_store(dz + at, gradient);
-                continue;
-            }
-            vf slope = activation_slope(kind, parameter, vf_load(saved + at));
-            signal_add_slope(&lanes, q, slope, threshold);
-            vf_store(dz + at, gradient * slope);
-        }
         *blocks++ = signal_block(&lanes, live, dz + begin, (end - begin) / FATHOM_PANEL);
     }
 }

@@ -345,7 +345,9 @@ typedef struct fathom_optimizer_arguments {
     float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
-    double *changes;  // [ceil(count/1024)][2]: Σ p² before and Σ (p after − p before)² of 1024 elements, 16 chains in the fixed tree; NULL: not wanted
+    // [ceil(count/1024)][2]: Σ p² before and Σ (p after − p before)² of 1024 elements; NULL: not wanted. Of 128 elements at a time 16 chains in float32, of p and
+    // of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ counts as infinite, and a change below 10⁻²⁹ as nothing.
+    double *changes;
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
@@ -702,7 +704,7 @@ typedef struct fathom_exponents_arguments {
     uint32_t *counts;  // [panels][FATHOM_EXPONENT_BINS]
 } fathom_exponents_arguments;
 
-enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64 };
+enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64, FATHOM_CHANGE_CHAIN = 8 };
 
 typedef union fathom_arguments {
     fathom_gemm_forward_arguments gemm_forward;

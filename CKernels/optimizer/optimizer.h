@@ -65,14 +65,19 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
         vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
     };
     for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_CHANGE_ROWS) {
-        change_lanes changes = {0};
-        size_t end = least(row + FATHOM_CHANGE_ROWS, range.row_end) * FATHOM_PANEL;
-        for (size_t i = row * FATHOM_PANEL; i < end; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
-            vf before = vf_load(o.p + i + q * LANES), after = step(&o, &n, i + q * LANES, before);
-            vf_store(o.p + i + q * LANES, after);
-            if (measures) change_add(&changes, q, before, after);
+        change_lanes lanes = {0};
+        size_t end = least(row + FATHOM_CHANGE_ROWS, range.row_end), length = measures ? FATHOM_CHANGE_CHAIN : FATHOM_CHANGE_ROWS;
+        for (size_t r = row; r < end; r += length) {
+            vf kept[FATHOM_CHANGE_CHAIN * VECTORS];
+            size_t begin = r * FATHOM_PANEL, stop = least(r + length, end) * FATHOM_PANEL;
+            for (size_t i = begin; i < stop; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
+                vf before = vf_load(o.p + i + q * LANES);
+                if (measures) kept[(i - begin) / LANES + q] = before;
+                vf_store(o.p + i + q * LANES, step(&o, &n, i + q * LANES, before));
+            }
+            if (measures) change_add(&lanes, kept, o.p + begin, stop - begin);
         }
-        if (measures) change_store(&o, row, &changes);
+        if (measures) change_store(&o, row, &lanes);
     }
 }
 

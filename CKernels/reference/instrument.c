@@ -62,13 +62,19 @@ void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range) {
 void fathom_change_reference(const fathom_optimizer_arguments *o, const float *before, size_t row) {
     double of_before[FATHOM_PANEL] = {0}, of_change[FATHOM_PANEL] = {0};
     size_t rows = o->count / FATHOM_PANEL, end = rows - row < FATHOM_CHANGE_ROWS ? rows : row + FATHOM_CHANGE_ROWS;
-    for (size_t i = row * FATHOM_PANEL; i < end * FATHOM_PANEL; i++) {
-        float old = before[i - row * FATHOM_PANEL], change = o->p[i] - old;
-        of_before[i % FATHOM_PANEL] += (double)old * old;
-        of_change[i % FATHOM_PANEL] += (double)change * change;
-    }
+    for (size_t r = row; r < end; r += FATHOM_CHANGE_CHAIN)
+        for (size_t lane = 0; lane < FATHOM_PANEL; lane++) {
+            float old_chain = 0, change_chain = 0;
+            for (size_t k = r; k < r + FATHOM_CHANGE_CHAIN && k < end; k++) {
+                float old = before[(k - row) * FATHOM_PANEL + lane], change = (o->p[k * FATHOM_PANEL + lane] - old) * 0x1p32f;
+                old_chain = fathom_fma_reference(old, old, old_chain);
+                change_chain = fathom_fma_reference(change, change, change_chain);
+            }
+            of_before[lane] += old_chain;
+            of_change[lane] += change_chain;
+        }
     o->changes[row / FATHOM_CHANGE_ROWS * 2] = fathom_tree16_reference(of_before);
-    o->changes[row / FATHOM_CHANGE_ROWS * 2 + 1] = fathom_tree16_reference(of_change);
+    o->changes[row / FATHOM_CHANGE_ROWS * 2 + 1] = fathom_tree16_reference(of_change) * 0x1p-64;
 }
 
 void fathom_moments_reference(const fathom_arguments *arguments, fathom_range range) {
