@@ -70,12 +70,13 @@ import Testing
             #expect(abs(layer.gradientNorm - norm(mine)) <= 1e-12 * layer.gradientNorm)
             let weights = reference.tensors.filter { isOf($0.key, path) && !$0.key.contains("running_") }.flatMap(\.value)
             let weightSize = try #require(layer.weightNorm)
-            #expect(abs(weightSize - norm(weights)) <= 1e-12 * norm(weights))
-            // ΔW is rounded where it is added: by 6e-8 of the weights.
+            // Squares are summed in float32 over 8 rows: by 8 roundings of 6e-8, of which the root halves the error.
+            #expect(abs(weightSize - norm(weights)) <= 2.5e-7 * norm(weights))
+            // ΔW is rounded where it is added, by 6e-8 of the weights, and the sums as above.
             let clip = min(1, 0.125 / norm(Array(norms.values)))
             if norm(weights) > 0 {
                 let ratio = try #require(layer.updateRatio)
-                #expect(abs(ratio - Self.rate * clip * layer.gradientNorm / norm(weights)) <= 1e-7)
+                #expect(abs(ratio - Self.rate * clip * layer.gradientNorm / norm(weights)) <= 1e-7 + 5e-7 * ratio)
             }
             #expect(layer.subnormal == 0 && layer.nonfinite == 0)
         }
