@@ -346,7 +346,7 @@ typedef struct fathom_optimizer_arguments {
     float decay;
     const fathom_update *update;
     // [ceil(count/1024)][2]: Σ p² before and Σ (p after − p before)² of 1024 elements; NULL: not wanted. Of 128 elements at a time 16 chains in float32, of p and
-    // of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ counts as infinite, and a change below 10⁻²⁹ as nothing.
+    // of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ and a change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
     double *changes;
 } fathom_optimizer_arguments;
 
@@ -672,7 +672,7 @@ typedef struct fathom_signal_source {
     const double *moments;              // [panels][3]
     const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
     bool accumulate;
-    uint32_t *alive;                    // [panels], what is added to
+    uint32_t *alive;                    // [panels], what is added to; only touched where there are blocks
     fathom_signal_statistics *total;
 } fathom_signal_source;
 

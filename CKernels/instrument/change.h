@@ -1,6 +1,5 @@
 // What an optimizer's pass did to 1024 parameters: Σ p² before it, Σ (p after − p before)². Operation for operation reference/instrument.c.
-// (With float64 sums throughout, or with any in the loop of the pass itself, there are more of them than registers beside adam's numbers: 20 and 12 cycles for 16
-// parameters, where adam alone takes 22.)
+// In a loop of their own: beside adam's numbers there are no registers for sums. Documentation/decisions/instruments.md has the times.
 
 typedef struct change_lanes {
     vd before[VECTORS], change[VECTORS];

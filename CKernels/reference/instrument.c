@@ -97,7 +97,7 @@ void fathom_moments_reference(const fathom_arguments *arguments, fathom_range ra
 static void total_signal(const fathom_signal_source *s) {
     fathom_signal_statistics total = {0};
     for (size_t p = 0; p < s->panels; p++) {
-        uint32_t alive = s->accumulate ? s->alive[p] : 0;
+        uint32_t alive = s->accumulate && s->blocks ? s->alive[p] : 0;
         total.sum += s->moments[3 * p];
         total.squares += s->moments[3 * p + 1];
         total.nonfinite += (uint64_t)s->moments[3 * p + 2];
@@ -111,8 +111,9 @@ static void total_signal(const fathom_signal_source *s) {
             alive |= block->alive;
         }
         size_t left = s->columns - FATHOM_PANEL * p, live = left < FATHOM_PANEL ? left : FATHOM_PANEL;
+        if (!s->blocks) continue;
         s->alive[p] = alive;
-        if (s->blocks) total.dead += live - (size_t)__builtin_popcount(alive);
+        total.dead += live - (size_t)__builtin_popcount(alive);
     }
     if (s->accumulate) {
         total.sum += s->total->sum;

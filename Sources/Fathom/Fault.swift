@@ -35,8 +35,8 @@ public struct Fault: Sendable, Hashable {
 }
 
 extension Fault: CustomStringConvertible {
-    /// One sentence without its full stop: "forward pass, 3.linear, step 7 of the sequence, sample 17 of the batch (row 4711 of the data): output 5 is inf, from
-    /// inputs −3.1e+38 to 2.9e+38, weights −0.4 to 12".
+    /// One sentence without its full stop: "forward pass, 3.linear, time step 7, sample 17 of the batch (row 4711 of the data): output[5] is inf, from inputs
+    /// -3.1e+38 to 2.9e+38, weights -0.4 to 12.0".
     public var description: String {
         let places: [String] = [
             pass == .parameters ? "before the step" : pass == .input ? "the data" : pass == .loss ? "the loss" : "\(pass) pass", layer,

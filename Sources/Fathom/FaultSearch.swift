@@ -5,7 +5,7 @@ import CKernels
 extension StepRunner {
     /// The first value of a step that is not finite, by running it again up to there on one thread; nil where there is none.
     ///
-    /// Takes as long as the step on one thread, and leaves nothing behind but gradients that are not those of a step.
+    /// Takes some times as long as the step on one thread, since all that is written is looked at, and leaves nothing behind but gradients that are not those of a step.
     func locate(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, step: Int) -> Fault? {
         let search = FaultSearch(blueprint, samples: samples, order: order, first: first, step: step)
         if let fault = search.inParameters(parameters.floats(at: 0)) { return fault }
@@ -19,7 +19,7 @@ extension StepRunner {
             setKey(step: step, firstRow: done)
             let calls = plans[index].count
             let found = samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) {
-                search.inCalls($0.calls[..<calls], rows: count, done: done, rowLoss: $0.rowLoss)
+                search.inCalls($0.calls, calls, rows: count, done: done, rowLoss: $0.rowLoss)
             }
             if let found { return found }
             done += count
@@ -57,11 +57,12 @@ private struct FaultSearch {
         return nil
     }
 
-    /// - Parameter done: rows of the batch before the calls' own.
-    func inCalls(_ calls: ArraySlice<Call>, rows: Int, done: Int, rowLoss: UnsafePointer<Double>) -> Fault? {
-        for i in calls.indices {
-            // What a call reads may be where it writes.
-            run(Array(calls), i..<i + 1, threads: 1)
+    /// - Parameters:
+    ///   - count: of the calls, how many are looked at.
+    ///   - done: rows of the batch before the calls' own.
+    func inCalls(_ calls: [Call], _ count: Int, rows: Int, done: Int, rowLoss: UnsafePointer<Double>) -> Fault? {
+        for i in 0..<count {
+            run(calls, i..<i + 1, threads: 1)
             for operand in calls[i].written {
                 guard let at = operand.panels.firstNotFinite else { continue }
                 return fault(calls, i, operand, at, rows: rows, done: done)
@@ -75,32 +76,44 @@ private struct FaultSearch {
     }
 
     private func fault(
-        _ calls: ArraySlice<Call>, _ i: Int, _ operand: Call.Operand, _ at: (row: Int, column: Int), rows: Int, done: Int, value: Float? = nil
+        _ calls: [Call], _ i: Int, _ operand: Call.Operand, _ at: (row: Int, column: Int), rows: Int, done: Int, value: Float? = nil
     ) -> Fault {
-        let call = calls[i], tag = Int(call.tag), ordinal = tag == 0 ? nil : (tag - 1) / 2
+        // The activation at the very end is a part of the step; the last layer is what it belongs to.
+        let call = calls[i], tag = Int(call.tag), isAtEnd = tag == 0 && call.operation == FATHOM_ACTIVATION_BACKWARD
+        let ordinal = isAtEnd ? names.count - 1 : tag == 0 ? nil : (tag - 1) / 2
         let isGather = call.operation == FATHOM_GATHER_FLOATS || call.operation == FATHOM_GATHER_BYTES
-        let pass: Fault.Pass = isGather ? .input : tag == 0 ? .loss : tag.isMultiple(of: 2) ? .backward : .forward
+        let pass: Fault.Pass = isGather ? .input : isAtEnd ? .backward : tag == 0 ? .loss : tag.isMultiple(of: 2) ? .backward : .forward
         var timeStep: Int?, sample: Int?
-        if call.writesSamples {
+        if call.writesSamples, operand.panels.rows.isMultiple(of: rows) {
             sample = at.row % rows + done
             if operand.panels.rows > rows { timeStep = at.row / rows }
-            if operand.panels.rows == rows, operand.panels.stride > rows * Panels.width { timeStep = stepOf(operand.panels, calls, call.tag) }
+            if operand.panels.rows == rows, operand.panels.stride > rows * Panels.width { timeStep = stepOf(operand, of: call, calls) }
         }
-        let isTarget = isGather && i == calls.startIndex + 1
+        let isTarget = isGather && i == 1
         return Fault(
             step: step, pass: pass, layer: ordinal.map { names[$0] }, quantity: isTarget ? "target" : operand.name, timeStep: timeStep, sample: sample,
-            row: sample.map { sample in order.map { Int($0[first + sample]) } ?? first + sample }, column: operand.name == "loss" ? nil : at.column,
+            row: sample.map { sample in order.map { Int($0[first + sample]) } ?? first + sample }, column: operand.name == "loss" ? nil : column(at.column, of: operand, ordinal),
             input: call.operation == FATHOM_GEMM_WGRAD ? at.row : nil, value: value ?? operand.panels[at.row, at.column],
             inputs: call.fed(row: at.row, column: at.column))
     }
 
-    /// Which step of a sequence a view of its rows is: how far it lies behind the first row of its matrix, which some call of the layer has whole or from
-    /// its first step on.
-    private func stepOf(_ view: Panels, _ calls: ArraySlice<Call>, _ tag: UInt32) -> Int {
-        let layer = (tag - 1) / 2
-        let starts = calls.filter { $0.tag > 0 && ($0.tag - 1) / 2 == layer }.flatMap(\.wholes).filter { $0.stride == view.stride }.map(\.data)
-        let start = starts.filter { $0 <= view.data && view.data - $0 < view.stride }.min() ?? view.data
-        return (view.data - start) / (view.rows * Panels.width)
+    /// Of gates, which begin on panels each, as in the rows of PyTorch's weights.
+    private func column(_ column: Int, of operand: Call.Operand, _ ordinal: Int?) -> Int {
+        guard let ordinal, let layer = blueprint.network.places[ordinal].layer as? Recurrent, operand.panels.columns > layer.width else { return column }
+        let (gate, unit) = column.quotientAndRemainder(dividingBy: Panels.padded(layer.width))
+        return gate * layer.width + unit
+    }
+
+    /// Which step of a sequence an operand with a step's rows is: how far it lies behind the first row of its matrix, which the same pass of the layer writes
+    /// whole, or first or last of all steps. Calls of other kinds write to other matrices, but for the two that take a gradient through an activation.
+    private func stepOf(_ operand: Call.Operand, of call: Call, _ calls: [Call]) -> Int {
+        let view = operand.panels, through = [FATHOM_GEMM_DGRAD, FATHOM_ACTIVATION_BACKWARD]
+        let starts = calls.lazy.filter {
+            $0.tag == call.tag && ($0.operation == call.operation || (through.contains($0.operation) && through.contains(call.operation)))
+        }.flatMap(\.written).filter {
+            $0.name == operand.name && $0.panels.stride == view.stride && [view.rows, view.stride / Panels.width].contains($0.panels.rows)
+        }.map(\.panels.data).filter { $0 <= view.data && view.data - $0 < view.stride }
+        return (view.data - (starts.min() ?? view.data)) / (view.rows * Panels.width)
     }
 }
 

@@ -1,13 +1,13 @@
-/// What one step told of a layer with parameters. Signals are taken over the batch, after the activation that follows the layer; what there is nothing to tell
-/// of is nil.
+/// What one step told of a layer with parameters. Signals are taken over the batch, after the activation that follows a linear layer or a normalization; of
+/// other layers their output is. What there is nothing to tell of is nil.
 public struct LayerStatistics: Sendable, Hashable {
     /// "0.linear", "1.3.linear".
     public let name: String
     /// ‖∂L/∂W‖, of its weights and bias, before clipping.
     public let gradientNorm: Double
-    /// ‖∂L/∂h‖ of its output h.
+    /// ‖∂L/∂h‖ of its output h; of a recurrent layer as clipping by time steps left it.
     public let signalGradientNorm: Double?
-    /// ‖W‖ of its weights and bias, before the step.
+    /// ‖W‖ of its weights and bias, before the step; nil, like the ratio, where the step was not finite and changed nothing.
     public let weightNorm: Double?
     /// ‖ΔW‖/‖W before‖; nil where the weights are all 0.
     public let updateRatio: Double?
@@ -22,7 +22,7 @@ public struct LayerStatistics: Sendable, Hashable {
     public let dead: Double?
     /// Entries of ∂L/∂h that are subnormal: about to underflow.
     public let subnormal: Int
-    /// Entries of h and of its gradient that are infinite or NaN.
+    /// Entries of h and of ∂L/∂z that are infinite or NaN.
     public let nonfinite: Int
     /// Entries of h: rows of the batch, steps of a sequence, columns.
     public let entries: Int
@@ -38,36 +38,45 @@ extension Trainer {
         case full
     }
 
-    /// What the last step told of each layer with parameters, in the network's order. O(layers).
+    /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(layers).
     public var layers: [LayerStatistics] {
-        guard let layerInstruments else {
-            return live.network.places.compactMap { place in
-                let norms = zip(live.layout.tensors, state.clipping.norms).filter { $0.0.layer == place.ordinal }.map(\.1)
-                return norms.isEmpty ? nil : LayerStatistics(
-                        name: place.name, gradientNorm: norms.reduce(0) { $0 + $1 * $1 }.squareRoot(), signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil, activationStd: nil,
-                        slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0, entries: 0)
-            }
-        }
+        guard lastRows > 0 else { return [] }
+        guard let layerInstruments else { return layersOfNorms }
         return layerInstruments.layers.map { layer in
             let squares = layer.tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }
-            return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows)
+            return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows, changed: lastWasFinite)
+        }
+    }
+
+    /// Without instruments.
+    private var layersOfNorms: [LayerStatistics] {
+        var squares: [Int: Double] = [:]
+        for (tensor, norm) in zip(live.layout.tensors, state.clipping.norms) { squares[tensor.layer, default: 0] += norm * norm }
+        return live.network.places.compactMap { place in
+            squares[place.ordinal].map {
+                LayerStatistics(
+                    name: place.name, gradientNorm: $0.squareRoot(), signalGradientNorm: nil, weightNorm: nil, updateRatio: nil, activationMean: nil,
+                    activationStd: nil, slopeMeanSquare: nil, saturated: nil, dead: nil, subnormal: 0, nonfinite: 0, entries: 0)
+            }
         }
     }
 }
 
 extension LayerStatistics {
-    init(_ layer: LayerInstruments.Layer, gradientNorm: Double, rows: Int) {
+    /// - Parameter changed: whether the step changed the parameters.
+    init(_ layer: LayerInstruments.Layer, gradientNorm: Double, rows: Int, changed: Bool) {
         let sums = layer.signal.pointee, columns = layer.output.columns, count = Double(rows * (layer.output.steps ?? 1) * columns)
         let mean = sums.sum / count, activation = layer.activation
         func share(_ number: UInt64, of count: Double) -> Double? { activation == nil ? nil : Double(number) / count }
         name = layer.name
         self.gradientNorm = gradientNorm
         signalGradientNorm = sums.gradient_squares.squareRoot()
-        weightNorm = layer.change[0].squareRoot()
-        updateRatio = layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
+        weightNorm = changed ? layer.change[0].squareRoot() : nil
+        updateRatio = changed && layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
         activationMean = mean
-        // In float64: the squares of float32 numbers are exact there.
-        activationStd = max(0, sums.squares / count - mean * mean).squareRoot()
+        // In float64: the squares of float32 numbers are exact there. What is not finite stays so.
+        let variance = sums.squares / count - mean * mean
+        activationStd = (variance < 0 ? 0 : variance).squareRoot()
         slopeMeanSquare = activation == .identity ? 1 : activation == nil ? nil : sums.slope_squares / count
         saturated = activation == .identity ? 0 : share(sums.saturated, of: count)
         dead = activation == .identity ? 0 : share(sums.dead, of: Double(columns))

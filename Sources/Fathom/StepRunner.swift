@@ -54,6 +54,8 @@ final class StepRunner {
         let index = try planIndex(rows: rows, of: rows), count = plans[index].count
         setKey(step: step, firstRow: 0)
         samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads, times) }
+        // Clipping may have stopped before it: of a step that is not finite it only sums up what was gathered.
+        if !state.update.pointee.finite { Fathom.run(plans[index].plan.tail, threads: threads, times) }
     }
 
     private func run(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, passes: Int, step: Int, threads: Int) throws {
@@ -61,6 +63,7 @@ final class StepRunner {
         _ = try (planIndex(rows: (rows + passes - 1) / passes, of: rows), planIndex(rows: rows / passes, of: rows))
         let losses = try losses(rows: rows)
         begin(threads: threads)
+        instruments?.clear()
         var done = 0
         for pass in 0..<passes {
             let count = (rows - done) / (passes - pass), index = try planIndex(rows: count, of: rows)
@@ -84,7 +87,6 @@ final class StepRunner {
 
     func begin(threads: Int) {
         Fathom.run(clearing, threads: threads, times)
-        instruments?.clear()
         // Whether the step is finite is known at its end only: what layers remember of a pass is taken back then.
         state.update.pointee.finite = true
         remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: stateBytes)

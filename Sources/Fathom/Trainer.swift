@@ -48,8 +48,9 @@ public final class Trainer {
     let state: StepState
     let runner: StepRunner
     let layerInstruments: LayerInstruments?
-    /// Rows of the last step's batch.
+    /// Rows of the last step's batch; 0 before the first.
     private(set) var lastRows = 0
+    private(set) var lastWasFinite = true
     /// Where the first value of the last step that was not finite was made that is not; nil before such a step.
     public private(set) var lastFault: Fault?
     private var threadChoice: ThreadChoice
@@ -192,10 +193,10 @@ public final class Trainer {
 
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
-        lastRows = rows
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
+        (lastRows, lastWasFinite) = (rows, update.finite)
         guard update.finite else {
             lastFault = runner.locate(samples, order: order, first: first, rows: rows, step: stepsTaken + 1)
             throw state.notFinite(step: stepsTaken + 1, lastFault)

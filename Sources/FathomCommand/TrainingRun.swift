@@ -111,7 +111,7 @@ final class TrainingRun {
         let writesLayers = sampling.writesLayers(step.step), looks = trainer.instruments != .none && (writesLayers || Alarms.looks(at: step.step))
         let layers = writesLayers || looks ? trainer.layers : nil
         var found = looks ? alarms.look(at: layers ?? []) : []
-        if trainer.clipRate != nil, let alarm = alarms.see(clipped: step.wasClipped) { found.append(alarm) }
+        if trainer.instruments != .none, trainer.clipRate != nil, let alarm = alarms.see(clipped: step.wasClipped) { found.append(alarm) }
         if sampling.writes(step.step) || !found.isEmpty {
             let shown = writesLayers || !found.isEmpty ? layers ?? trainer.layers : nil
             log.add(Event.step(
@@ -171,7 +171,7 @@ final class TrainingRun {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
         let test = try experiment.test.map { try best?.evaluate($0, loss: trainer.loss, threads: trainer.threads) ?? trainer.evaluate($0) }
         try save(best)
-        if let alarm = alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
+        if trainer.instruments != .none, let alarm = alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }

@@ -126,8 +126,8 @@ extension LayerStatistics {
         add("gradient_norm", gradientNorm)
         guard let signalGradientNorm else { return .written(text + "}") }
         add("signal_gradient_norm", signalGradientNorm)
-        add("weight_norm", weightNorm)
-        add("update_ratio", updateRatio, without: "the weights are 0")
+        add("weight_norm", weightNorm, without: "the step changed nothing")
+        add("update_ratio", updateRatio, without: weightNorm == nil ? "the step changed nothing" : "the weights are 0")
         add("activation_mean", activationMean)
         add("activation_std", activationStd)
         add("slope_mean_square", slopeMeanSquare, without: "a gated cell")

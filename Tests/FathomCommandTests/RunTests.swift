@@ -172,7 +172,7 @@ struct RunTests {
         #expect(history.last?["outcome"] as? String == "diverged")
         #expect(alarm["loss"] is NSNull && alarm["loss_reason"] is String && (alarm["layers"] as? [Any])?.count == 4)
         #expect(fault["event"] as? String == "fault" && fault["pass"] as? String == "forward" && fault["layer"] is String && fault["row"] is Int)
-        #expect(outcome.errors.contains("the first such value is in the forward pass, "), "\(outcome.errors)")
+        #expect(outcome.errors.contains("; the first such value: forward pass, "), "\(outcome.errors)")
         #expect(try workshop.fathom("evaluate", "run").status == 0)
     }
 

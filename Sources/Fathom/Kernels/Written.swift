@@ -133,17 +133,4 @@ extension Call {
         }
         return inputs.compactMap { $0 }
     }
-
-    /// Matrices of a layer by which the place of a step's rows is told: what is written, and what weights' gradients are made of.
-    var wholes: [Panels] {
-        switch operation {
-        case FATHOM_GEMM_WGRAD:
-            let g = arguments.gemm_wgrad
-            return [Self.operand("", g.x, g.x_stride, g.rows, g.inputs), Self.operand("", g.dy, g.dy_stride, g.rows, g.outputs)].compactMap { $0?.panels }
-        case FATHOM_BIAS_GRADIENT:
-            let b = arguments.bias_gradient
-            return [Self.operand("", b.dy, b.dy_stride, b.rows, b.columns)].compactMap { $0?.panels }
-        default: return writesSamples ? written.map(\.panels) : []
-        }
-    }
 }

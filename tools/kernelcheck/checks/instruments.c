@@ -37,7 +37,7 @@ static fathom_signal_source signal_source(kernel_case *c) {
         s.blocks = blocks;
     }
     s.alive = flat(c, "alive", ELEMENT_INT32, s.panels, true, false);
-    for (size_t i = 0; i < s.panels && s.accumulate; i++) s.alive[i] = 0;
+    for (size_t i = 0; i < s.panels && s.accumulate; i++) s.alive[i] = (uint32_t)draw_below(&c->random, 2) << draw_below(&c->random, 16 < p->outputs - 16 * i ? 16 : p->outputs - 16 * i);
     // As the words that it is: four of them numbers, four counts.
     s.total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
     if (s.accumulate) *s.total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};

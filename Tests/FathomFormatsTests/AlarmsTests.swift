@@ -1,0 +1,50 @@
+@testable import Fathom
+import FathomFormats
+import Testing
+
+@Suite struct AlarmsTests {
+    /// Layers of 100 entries each, the last with a gradient of 1.
+    private func layers(gradients: [Double] = [], saturated: [Double] = [], dead: [Double] = []) -> [LayerStatistics] {
+        (0..<4).map { i in
+            LayerStatistics(
+                name: "\(2 * i).linear", gradientNorm: 1, signalGradientNorm: i < gradients.count ? gradients[i] : 1, weightNorm: 1, updateRatio: 0.1, activationMean: 0,
+                activationStd: 1, slopeMeanSquare: 1, saturated: i < saturated.count ? saturated[i] : 0, dead: i < dead.count ? dead[i] : 0, subnormal: 0,
+                nonfinite: 0, entries: 100)
+        }
+    }
+
+    @Test("What holds in three steps in a row is an alarm, once, and again of twice as many layers") func lasting() {
+        var alarms = Alarms()
+        let one = layers(gradients: [9e-4]), two = layers(gradients: [9e-4, 5e-4])
+        #expect(alarms.look(at: one).isEmpty && alarms.look(at: one).isEmpty)
+        let first = alarms.look(at: one)
+        #expect(first.map(\.kind) == [.vanishing] && first[0].layer == "0.linear")
+        #expect(first[0].message == "the gradient vanishes in 0.linear: there it is 0.0009 times that of the last layer")
+        #expect(alarms.look(at: one).isEmpty && alarms.look(at: two).isEmpty && alarms.look(at: two).isEmpty)
+        #expect(alarms.look(at: two).map(\.message) == ["the gradient vanishes in 2 of 4 layers, most in 2.linear: there it is 0.0005 times that of the last layer"])
+    }
+
+    @Test("What is interrupted begins anew, and a factor of 1,000 is not yet too much") func interrupted() {
+        var alarms = Alarms()
+        for gradient in [2e3, 2e3, 1, 2e3, 2e3] { #expect(alarms.look(at: layers(gradients: [gradient])).isEmpty) }
+        #expect(alarms.look(at: layers(gradients: [2e3])).map(\.message) == ["the gradient explodes in 0.linear: there it is 2000 times that of the last layer"])
+        var others = Alarms()
+        for _ in 0..<5 { #expect(others.look(at: layers(gradients: [1e-3, 1e3], saturated: [0.89], dead: [0.89])).isEmpty) }
+    }
+
+    @Test("A dead layer is not called saturated too") func dead() {
+        var alarms = Alarms()
+        var found: [Alarm] = []
+        for _ in 0..<3 { found += alarms.look(at: layers(saturated: [1, 0.95], dead: [1])) }
+        #expect(found.map(\.kind) == [.saturated, .dead] && found.map(\.layer) == ["2.linear", "0.linear"])
+        #expect(found[1].message == "0.linear is dead: 100 % of its units have a slope of 0 for the whole batch")
+    }
+
+    @Test("Clipping is told of once where it fires in more than half of a hundred steps, and at the end where it never did") func clipping() {
+        var alarms = Alarms()
+        let half = (0..<100).compactMap { alarms.see(clipped: $0 % 2 == 0) }, more = (0..<200).compactMap { alarms.see(clipped: $0 % 2 == 0 || $0 % 99 == 1) }
+        #expect(half.isEmpty && more.count == 1 && more[0].message.hasPrefix("51 of the last 100 steps were clipped"), "\(more)")
+        #expect(alarms.end(steps: 100, clipRate: 0)?.kind == .clipping)
+        #expect(alarms.end(steps: 99, clipRate: 0) == nil && alarms.end(steps: 1000, clipRate: 0.001) == nil && alarms.end(steps: 1000, clipRate: nil) == nil)
+    }
+}
