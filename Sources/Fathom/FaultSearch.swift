@@ -36,11 +36,11 @@ private struct FaultSearch {
     let order: UnsafePointer<UInt32>?
     let first: Int
     let step: Int
-    let names: [String]
+    let places: [Place]
 
     init(_ blueprint: Plan.Blueprint, samples: Samples, order: UnsafePointer<UInt32>?, first: Int, step: Int) {
         (self.blueprint, self.samples, self.order, self.first, self.step) = (blueprint, samples, order, first, step)
-        names = blueprint.network.places.map(\.name)
+        places = blueprint.network.places
     }
 
     func inParameters(_ floats: UnsafeMutablePointer<Float>) -> Fault? {
@@ -50,7 +50,7 @@ private struct FaultSearch {
                 guard let at = panels.firstNotFinite else { continue }
                 let output = group * tensor.columnsOfGroup + at.column
                 return Fault(
-                    step: step, pass: .parameters, layer: names[tensor.layer], quantity: tensor.name, timeStep: nil, sample: nil, row: nil, column: output,
+                    step: step, pass: .parameters, layer: places[tensor.layer].name, quantity: tensor.name, timeStep: nil, sample: nil, row: nil, column: output,
                     input: tensor.role == .weight ? at.row : nil, value: panels[at.row, at.column], inputs: [])
             }
         }
@@ -68,8 +68,9 @@ private struct FaultSearch {
                 return fault(calls, i, operand, at, rows: rows, done: done)
             }
             if calls[i].isLoss, let row = (0..<calls[i].arguments.loss.rows).first(where: { !rowLoss[$0].isFinite }) {
-                return fault(calls, i, Call.Operand(name: "loss", panels: calls[i].written.first?.panels ?? .init(data: .init(bitPattern: 64)!, rows: 0, columns: 0)),
-                             (row, 0), rows: rows, done: done, value: Float(rowLoss[row]))
+                // In training a loss has a gradient, whose rows its own are.
+                let loss = Call.Operand(name: "loss", panels: calls[i].written[0].panels)
+                return fault(calls, i, loss, (row, 0), rows: rows, done: done, value: Float(rowLoss[row]))
             }
         }
         return nil
@@ -80,7 +81,7 @@ private struct FaultSearch {
     ) -> Fault {
         // The activation at the very end is a part of the step; the last layer is what it belongs to.
         let call = calls[i], tag = Int(call.tag), isAtEnd = tag == 0 && call.operation == FATHOM_ACTIVATION_BACKWARD
-        let ordinal = isAtEnd ? names.count - 1 : tag == 0 ? nil : (tag - 1) / 2
+        let ordinal = isAtEnd ? places.count - 1 : tag == 0 ? nil : (tag - 1) / 2
         let isGather = call.operation == FATHOM_GATHER_FLOATS || call.operation == FATHOM_GATHER_BYTES
         let pass: Fault.Pass = isGather ? .input : isAtEnd ? .backward : tag == 0 ? .loss : tag.isMultiple(of: 2) ? .backward : .forward
         var timeStep: Int?, sample: Int?
@@ -91,15 +92,16 @@ private struct FaultSearch {
         }
         let isTarget = isGather && i == 1
         return Fault(
-            step: step, pass: pass, layer: ordinal.map { names[$0] }, quantity: isTarget ? "target" : operand.name, timeStep: timeStep, sample: sample,
-            row: sample.map { sample in order.map { Int($0[first + sample]) } ?? first + sample }, column: operand.name == "loss" ? nil : column(at.column, of: operand, ordinal),
+            step: step, pass: pass, layer: ordinal.map { places[$0].name }, quantity: isTarget ? "target" : operand.name, timeStep: timeStep, sample: sample,
+            row: sample.map { sample in order.map { Int($0[first + sample]) } ?? first + sample },
+            column: operand.name == "loss" ? nil : column(at.column, of: operand, ordinal),
             input: call.operation == FATHOM_GEMM_WGRAD ? at.row : nil, value: value ?? operand.panels[at.row, at.column],
             inputs: call.fed(row: at.row, column: at.column))
     }
 
     /// Of gates, which begin on panels each, as in the rows of PyTorch's weights.
     private func column(_ column: Int, of operand: Call.Operand, _ ordinal: Int?) -> Int {
-        guard let ordinal, let layer = blueprint.network.places[ordinal].layer as? Recurrent, operand.panels.columns > layer.width else { return column }
+        guard let ordinal, let layer = places[ordinal].layer as? Recurrent, operand.panels.columns > layer.width else { return column }
         let (gate, unit) = column.quotientAndRemainder(dividingBy: Panels.padded(layer.width))
         return gate * layer.width + unit
     }

@@ -108,22 +108,22 @@ public enum Event {
 }
 
 extension LayerStatistics {
-    /// A member of `layers`, to seven digits, as many as float32 has. What was not gathered is left out; what there is nothing to tell of, or is not finite, is
+    /// A member of `layers`, but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is nothing to tell of, or is not finite, is
     /// null, with the reason beside it. Written as text at once: a deep network has a thousand numbers a step, and a value for each took four times as long.
     func json(_ exponents: LayerExponents?) -> JSON {
         var text = "{\"name\":\"" + name + "\""
-        func add(_ key: String, _ value: Double?, without reason: String = "") {
+        func add(_ key: String, _ value: Double?, isExact: Bool = false, without reason: String = "") {
             text += ", \""
             text += key
             text += "\":"
             if let value, value.isFinite {
                 let rounded = Float(value)
-                text += JSON.shortest(rounded.isNormal || value == 0 ? rounded.description : value.description)
+                text += JSON.shortest(!isExact && (rounded.isNormal || value == 0) ? rounded.description : value.description)
             } else {
                 text += "null, \"\(key)_reason\":\"\(value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason)\""
             }
         }
-        add("gradient_norm", gradientNorm)
+        add("gradient_norm", gradientNorm, isExact: true)
         guard let signalGradientNorm else { return .written(text + "}") }
         add("signal_gradient_norm", signalGradientNorm)
         add("weight_norm", weightNorm, without: "the step changed nothing")
