@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 #ifdef __linux__
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -13,6 +14,12 @@
 #endif
 
 enum { SPINS = 4096 };  // some 50 to 100 µs
+
+static void run_alone(fathom_team_body *body, void *context) {
+    fathom_gate gate = {0};
+    fathom_offers offers = {0};
+    body(context, 0, (fathom_team){1, &gate, &offers});
+}
 
 #ifdef _OPENMP
 
@@ -23,13 +30,15 @@ int omp_get_max_threads(void);
 int fathom_threads_available(void) { return omp_get_max_threads(); }
 
 void fathom_parallel(int threads, fathom_team_body *body, void *context) {
-    fathom_gate gate = {0};
     if (threads <= 1) {
-        body(context, 0, (fathom_team){1, &gate});
+        run_alone(body, context);
         return;
     }
+    fathom_gate gate = {0};
+    fathom_offers offers[threads];
+    memset(offers, 0, sizeof offers);
 #pragma omp parallel num_threads(threads)
-    body(context, omp_get_thread_num(), (fathom_team){omp_get_num_threads(), &gate});
+    body(context, omp_get_thread_num(), (fathom_team){omp_get_num_threads(), &gate, offers});
 }
 
 #else  // built without OpenMP (cross-checks under an emulator): one thread
@@ -37,8 +46,7 @@ void fathom_parallel(int threads, fathom_team_body *body, void *context) {
 int fathom_threads_available(void) { return 1; }
 void fathom_parallel(int threads, fathom_team_body *body, void *context) {
     (void)threads;
-    fathom_gate gate = {0};
-    body(context, 0, (fathom_team){1, &gate});
+    run_alone(body, context);
 }
 
 #endif

@@ -1,5 +1,4 @@
-// How the work of each operation is laid over threads: a grid of rows × panels, of which a thread takes one rectangle.
-// Only outputs are divided, never a sum, so the division decides no bit.
+// The work of each operation: a grid of rows × panels, which share.c divides over threads. Only outputs are divided, never a sum, so the division decides no bit.
 #include "table.h"
 
 static fathom_grid grid(size_t rows, size_t row_step, size_t panels, double flops, double bytes) {
@@ -200,47 +199,4 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_OPERATIONS: break;
     }
     return grid(0, 1, 0, 0, 0);
-}
-
-// A second thread pays from about this much work: a barrier costs about 1 µs, in which a core does some 50 kflop or 20 kB.
-static const double flops_per_thread = 100e3, bytes_per_thread = 50e3;
-
-int fathom_threads_worth(fathom_grid g, int threads) {
-    double worth = g.flops / flops_per_thread, traffic = g.bytes / bytes_per_thread;
-    if (traffic > worth) worth = traffic;
-    if (worth < 2) return 1;
-    return worth < threads ? (int)worth : threads;
-}
-
-static void divide(size_t count, size_t step, int part, int parts, size_t *begin, size_t *end) {
-    size_t steps = (count + step - 1) / step;
-    *begin = steps * part / parts * step;
-    *end = steps * (part + 1) / parts * step;
-    if (*begin > count) *begin = count;
-    if (*end > count) *end = count;
-}
-
-// The team is laid out as down × across; of the layouts the one whose largest share is smallest, ties to more panels
-// (a panel's rows of the vector operand are then read by one thread only).
-fathom_range fathom_share(fathom_grid g, int thread, int team) {
-    fathom_range whole = {0, g.rows, 0, g.panels};
-    int threads = fathom_threads_worth(g, team);
-    if (threads == 1) return thread == 0 ? whole : (fathom_range){0};
-    size_t row_steps = (g.rows + g.row_step - 1) / g.row_step;
-    int best_down = 1, best_across = 1;
-    size_t best = SIZE_MAX;
-    for (int down = 1; down <= threads; down++) {
-        int across = threads / down;
-        size_t share = ((row_steps + down - 1) / down) * ((g.panels + across - 1) / across);
-        if (share < best) {
-            best = share;
-            best_down = down;
-            best_across = across;
-        }
-    }
-    if (thread >= best_down * best_across) return (fathom_range){0};
-    fathom_range r;
-    divide(g.rows, g.row_step, thread / best_across, best_down, &r.row_begin, &r.row_end);
-    divide(g.panels, 1, thread % best_across, best_across, &r.panel_begin, &r.panel_end);
-    return r;
 }

@@ -1,4 +1,4 @@
-// Walks a list of calls with a team of threads: each thread runs its share of a call, then waits for the others where the call does not overlap the next.
+// Walks a list of calls with a team of threads: each thread runs its shares of a group of calls, helps the others, and waits for them.
 #define _DEFAULT_SOURCE  // clocks under -std=c11
 #include "table.h"
 
@@ -17,16 +17,51 @@ static uint64_t nanoseconds(void) {
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static void run_piece(const list *l, const fathom_call *call, fathom_share share, int piece) {
+    l->table->kernels[call->operation](&call->arguments, fathom_piece(share, piece));
+}
+
+// What is left of the others' shares in calls begin ..< end, the last calls first, since they come to those last.
+static void help(const list *l, size_t begin, size_t end, int thread, fathom_team team) {
+    for (size_t i = end; i-- > begin;)
+        for (int other = (thread + 1) % team.threads; other != thread; other = (other + 1) % team.threads) {
+            _Atomic uint64_t *untaken = &team.offers[other].untaken[i - begin];
+            int piece = fathom_take(untaken, false);
+            if (piece < 0) continue;
+            fathom_share share = fathom_share_of(&l->calls[i], other, team.threads);
+            for (; piece >= 0; piece = fathom_take(untaken, false)) run_piece(l, &l->calls[i], share, piece);
+        }
+}
+
+// A group: calls that do not wait for each other. A thread does its own shares, then helps: processors are seldom equally fast for long, since
+// others' programs share their caches, their memory and, where they are virtual, the cores themselves.
+static void run_group(const list *l, size_t begin, size_t end, int thread, fathom_team team) {
+    fathom_share shares[FATHOM_QUEUES];
+    _Atomic uint64_t *untaken = team.offers[thread].untaken;
+    size_t offered = begin + FATHOM_QUEUES < end ? begin + FATHOM_QUEUES : end;
+    for (size_t i = begin; i < offered; i++) {
+        shares[i - begin] = fathom_share_of(&l->calls[i], thread, team.threads);
+        if (shares[i - begin].pieces > 1) fathom_offer(&untaken[i - begin], shares[i - begin].pieces);
+    }
+    for (size_t i = begin; i < end; i++) {
+        fathom_share share = i < offered ? shares[i - begin] : fathom_share_of(&l->calls[i], thread, team.threads);
+        if (i < offered && share.pieces > 1)
+            for (int piece; (piece = fathom_take(&untaken[i - begin], true)) >= 0;) run_piece(l, &l->calls[i], share, piece);
+        else
+            for (int piece = 0; piece < share.pieces; piece++) run_piece(l, &l->calls[i], share, piece);
+        if (l->times && thread == 0) l->times[i + 1] = nanoseconds();
+    }
+    help(l, begin, offered, thread, team);
+}
+
 static void walk(void *context, int thread, fathom_team team) {
     const list *l = context;
-    for (size_t i = 0; i < l->count; i++) {
-        const fathom_call *call = &l->calls[i];
-        fathom_range range = fathom_share(fathom_grid_of(call), thread, team.threads);
-        if (range.row_begin < range.row_end && range.panel_begin < range.panel_end)
-            l->table->kernels[call->operation](&call->arguments, range);
+    for (size_t begin = 0, end; begin < l->count; begin = end) {
+        for (end = begin + 1; end < l->count && l->calls[end - 1].overlaps;) end++;
+        run_group(l, begin, end, thread, team);
         // After the last one too: OpenMP's own barrier, at the end of the team, does not give way to other programs.
-        if (!call->overlaps || i + 1 == l->count) fathom_barrier(team);
-        if (l->times && thread == 0) l->times[i + 1] = nanoseconds();
+        fathom_barrier(team);
+        if (l->times && thread == 0) l->times[end] = nanoseconds();
     }
 }
 

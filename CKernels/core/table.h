@@ -25,9 +25,17 @@ typedef struct fathom_gate {
     _Atomic int sleepers;
 } fathom_gate;
 
+// The pieces of a thread's shares that nobody has taken, of one call of its group after another: it takes the first of a call itself, the others the last
+// (see share.c). What it offers lies in one cache line, which moves once to whom looks into it. Calls behind the first so many of a group are not offered.
+enum { FATHOM_QUEUES = 8 };
+typedef struct fathom_offers {
+    _Alignas(64) _Atomic uint64_t untaken[FATHOM_QUEUES];
+} fathom_offers;
+
 typedef struct fathom_team {
     int threads;
     fathom_gate *gate;
+    fathom_offers *offers;  // [threads], empty at first
 } fathom_team;
 
 // Runs body(context, thread, team) once on each thread of a team of at most `threads`.
@@ -36,8 +44,17 @@ void fathom_parallel(int threads, fathom_team_body *body, void *context);
 // Waits until all threads of the team are here.
 void fathom_barrier(fathom_team team);
 
-// The share of one thread of a team in a call's grid; empty where the work is too small for so many threads.
-fathom_range fathom_share(fathom_grid grid, int thread, int team);
+// The share of one thread of a team in a call: `pieces` runs of its panels or rows; none where the work is too small for so many threads.
+typedef struct fathom_share {
+    fathom_range range;
+    size_t row_step;
+    int pieces;
+} fathom_share;
+fathom_share fathom_share_of(const fathom_call *call, int thread, int team);
+fathom_range fathom_piece(fathom_share share, int piece);
+// Offers pieces 0 ..< pieces of a call, where none is left; takes the first (own) or the last, −1 where there is none.
+void fathom_offer(_Atomic uint64_t *untaken, int pieces);
+int fathom_take(_Atomic uint64_t *untaken, bool own);
 // How many threads of a team of `threads` a grid's work can pay for.
 int fathom_threads_worth(fathom_grid grid, int threads);
 

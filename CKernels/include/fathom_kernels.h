@@ -762,7 +762,7 @@ typedef struct fathom_call {
 void fathom_run(const fathom_call *calls, size_t count, int threads);
 
 // The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i: behind the barrier that ends it on all
-// threads, or, where it overlaps, when thread 0 has done its share; times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
+// threads, or, where it overlaps, when thread 0 has done its share (what it takes over from others counts for the group's last call); times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
 void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).

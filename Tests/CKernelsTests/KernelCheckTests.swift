@@ -31,6 +31,11 @@ struct Operation: CustomTestStringConvertible, Sendable {
         for result in results { #expect(result.cases > 6000 || !result.passed) }
     }
 
+    @Test func everyPartOfACallIsDoneOnceByOneThread() {
+        var message = [CChar](repeating: 0, count: Int(KERNEL_CHECK_MESSAGE))
+        #expect(shares_check(20, &message), "\(String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))")
+    }
+
     @Test func everyTableNamesItsSetAndHasEveryKernel() throws {
         #expect(instructionSets.starts(with: ["reference", "baseline"]))
         for name in instructionSets {
@@ -47,10 +52,11 @@ struct Operation: CustomTestStringConvertible, Sendable {
     }
 
     @Test func aListOfCallsGivesTheSameBitsOnAnyNumberOfThreads() {
-        let rows = 130, inputs = 150, outputs = 140
+        // Shares of several pieces, which threads that have done theirs take over: more threads than processors make sure of it.
+        let rows = 130, inputs = 150, outputs = 420
         let x = Panels(rows, inputs, in: -1...1, seed: 1), w = Panels(inputs, outputs, in: -1...1, seed: 2), bias = Panels(1, outputs, in: -1...1, seed: 3)
         func step(threads: Int32) -> [[UInt32]] {
-            let y = Panels(rows, outputs), wt = Panels(outputs, inputs), dx = Panels(rows, inputs), dw = Panels(inputs, outputs)
+            let y = Panels(rows, outputs), wt = Panels(outputs, inputs), dx = Panels(rows, inputs), dw = Panels(inputs, outputs), beside = Panels(inputs, outputs)
             let forward = call(FATHOM_GEMM_FORWARD) {
                 $0.gemm_forward = fathom_gemm_forward_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, x_stride: x.stride, w: w.pointer, w_stride: w.stride,
@@ -72,11 +78,15 @@ struct Operation: CustomTestStringConvertible, Sendable {
                     rows: rows, inputs: inputs, outputs: outputs, x: dx.pointer, x_stride: dx.stride, dy: y.pointer, dy_stride: y.stride,
                     accumulate: false, dw: dw.pointer, dw_stride: dw.stride, squares: nil)
             }
-            run(forward, transpose, dgrad, wgrad, threads: threads)
-            return [y.bits, wt.bits, dx.bits, dw.bits]
+            var first = wgrad
+            first.overlaps = true
+            first.arguments.gemm_wgrad.x = UnsafePointer(x.pointer)
+            first.arguments.gemm_wgrad.dw = beside.pointer
+            run(forward, transpose, first, dgrad, wgrad, threads: threads)
+            return [y.bits, wt.bits, dx.bits, dw.bits, beside.bits]
         }
         let one = step(threads: 1)
-        for threads: Int32 in [2, 3, 5] { #expect(step(threads: threads) == one) }
+        for threads: Int32 in [2, 3, 5] + Array(repeating: 4, count: 20) { #expect(step(threads: threads) == one) }
     }
 
     @Test func microBatchesOfConsecutiveRowsGiveTheBitsOfTheWholeBatch() {

@@ -28,6 +28,9 @@ typedef struct kernel_check_result {
 bool kernel_check(fathom_operation operation, const kernel_check_options *options, const char *const isas[], size_t count,
                   kernel_check_result results[]);
 
+// Checks how calls are divided over threads, and shares into pieces that idle threads take over. Safe to call beside kernel_check.
+bool shares_check(uint64_t seed, char message[KERNEL_CHECK_MESSAGE]);
+
 // A call of an operation on ordinary data in contiguous matrices, for measuring. Products and transposition use all three sizes,
 // the others rows × outputs. NULL where the memory cannot be had.
 typedef struct kernel_sample kernel_sample;

@@ -1,0 +1,106 @@
+// Checks how calls are divided over threads: every part of every grid is in exactly one piece of one thread, and every piece is taken exactly once.
+#include "harness.h"
+
+#include "../../../CKernels/core/table.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Calls of every way to divide, of up to some 40 million elements: nothing is computed, so they need no memory.
+static fathom_call some_call(generator *g) {
+    fathom_call call = {0};
+    size_t rows = draw_below(g, draw_one_in(g, 2) ? 40 : 5000), inputs = draw_below(g, 2000), outputs = draw_below(g, draw_one_in(g, 3) ? 40 : 2000);
+    static double changes;
+    static fathom_signal_block blocks;
+    switch (draw_below(g, 6)) {
+    case 0:
+        call.operation = FATHOM_GEMM_FORWARD;
+        call.arguments.gemm_forward = (fathom_gemm_forward_arguments){.rows = rows, .inputs = inputs, .outputs = outputs};
+        break;
+    case 1:
+        call.operation = FATHOM_GEMM_DGRAD;
+        call.arguments.gemm_dgrad = (fathom_gemm_dgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs, .blocks = draw_one_in(g, 2) ? &blocks : NULL};
+        break;
+    case 2:
+        call.operation = FATHOM_GEMM_WGRAD;
+        call.arguments.gemm_wgrad = (fathom_gemm_wgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs};
+        break;
+    case 3:
+        call.operation = FATHOM_ADAM;
+        call.arguments.optimizer = (fathom_optimizer_arguments){.count = FATHOM_PANEL * rows * outputs / 8, .changes = draw_one_in(g, 2) ? &changes : NULL};
+        break;
+    case 4:
+        call.operation = FATHOM_LAYERNORM_BACKWARD;
+        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks = draw_one_in(g, 2) ? &blocks : NULL};
+        break;
+    default:
+        call.operation = FATHOM_BATCHNORM_FORWARD;
+        call.arguments.batchnorm_forward = (fathom_batchnorm_forward_arguments){.rows = rows, .columns = outputs};
+    }
+    return call;
+}
+
+// Counts how often the pieces of all threads hold each row step of each panel.
+static bool covers(const fathom_call *call, int team, char *message) {
+    fathom_grid g = fathom_grid_of(call);
+    size_t steps = (g.rows + g.row_step - 1) / g.row_step;
+    uint8_t *times = calloc(steps * g.panels + 1, 1);
+    if (!times) abort();
+    const char *wrong = NULL;
+    for (int thread = 0; thread < team && !wrong; thread++) {
+        fathom_share share = fathom_share_of(call, thread, team);
+        for (int i = 0; i < share.pieces && !wrong; i++) {
+            fathom_range p = fathom_piece(share, i);
+            bool inside = p.row_end <= g.rows && p.panel_end <= g.panels, empty = p.row_begin >= p.row_end || p.panel_begin >= p.panel_end;
+            bool whole = p.row_begin % g.row_step == 0 && (p.row_end % g.row_step == 0 || p.row_end == g.rows);
+            if (!inside || empty || !whole) wrong = "a piece is empty, beyond the grid or not of whole row steps";
+            else
+                for (size_t panel = p.panel_begin; panel < p.panel_end; panel++)
+                    for (size_t row = p.row_begin; row < p.row_end; row += g.row_step) times[panel * steps + row / g.row_step]++;
+        }
+    }
+    for (size_t i = 0; i < steps * g.panels && !wrong; i++)
+        if (times[i] != 1) wrong = times[i] ? "a part of the grid is in two pieces" : "a part of the grid is in no piece";
+    free(times);
+    if (wrong)
+        snprintf(message, KERNEL_CHECK_MESSAGE, "%s over %d threads, %zu rows by %zu, %zu panels: %s", fathom_operation_name(call->operation), team, g.rows,
+                 g.row_step, g.panels, wrong);
+    return !wrong;
+}
+
+enum { TURNS = 20000, PIECES = 7 };
+
+typedef struct rush {
+    _Atomic int taken[TURNS][PIECES];
+} rush;
+
+// Each thread offers pieces of its own in turn with the others; all take, their owner from the front.
+static void rush_for_pieces(void *context, int thread, fathom_team team) {
+    rush *r = context;
+    for (int turn = 0; turn < TURNS; turn++) {
+        int owner = turn % team.threads;
+        _Atomic uint64_t *untaken = &team.offers[owner].untaken[turn % FATHOM_QUEUES];
+        if (thread == owner) fathom_offer(untaken, PIECES);
+        for (int piece; (piece = fathom_take(untaken, thread == owner)) >= 0;) atomic_fetch_add(&r->taken[turn][piece], 1);
+        fathom_barrier(team);
+    }
+}
+
+bool shares_check(uint64_t seed, char message[KERNEL_CHECK_MESSAGE]) {
+    generator g = {seed};
+    for (int i = 0; i < 3000; i++) {
+        fathom_call call = some_call(&g);
+        if (!covers(&call, 1 + (int)draw_below(&g, 17), message)) return false;
+    }
+    rush *r = calloc(1, sizeof *r);
+    if (!r) abort();
+    fathom_parallel(3, rush_for_pieces, r);
+    bool once = true;
+    for (int turn = 0; turn < TURNS && once; turn++)
+        for (int piece = 0; piece < PIECES && once; piece++) once = r->taken[turn][piece] == 1;
+    free(r);
+    if (!once) snprintf(message, KERNEL_CHECK_MESSAGE, "threads that take pieces at once: one was taken twice, or never");
+    return once;
+}
