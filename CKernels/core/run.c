@@ -54,6 +54,17 @@ static void run_group(const list *l, size_t begin, size_t end, int thread, fatho
     help(l, begin, offered, thread, team);
 }
 
+// The same without anybody to help.
+static void walk_alone(void *context, int thread, fathom_team team) {
+    (void)thread, (void)team;
+    const list *l = context;
+    for (size_t i = 0; i < l->count; i++) {
+        fathom_grid g = fathom_grid_of(&l->calls[i]);
+        if (g.rows > 0 && g.panels > 0) l->table->kernels[l->calls[i].operation](&l->calls[i].arguments, (fathom_range){0, g.rows, 0, g.panels});
+        if (l->times) l->times[i + 1] = nanoseconds();
+    }
+}
+
 static void walk(void *context, int thread, fathom_team team) {
     const list *l = context;
     for (size_t begin = 0, end; begin < l->count; begin = end) {
@@ -73,7 +84,7 @@ void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint6
         int w = fathom_threads_worth(fathom_grid_of(&calls[i]), threads);
         if (w > worth) worth = w;
     }
-    fathom_parallel(worth, walk, &l);
+    fathom_parallel(worth, worth > 1 ? walk : walk_alone, &l);
     if (times) times[count] = nanoseconds();  // the others end the last call no later than the region
 }
 

@@ -41,13 +41,20 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             }
         }
     }
-    // Zeros, then one element at a time: a vector that is loaded from just written pieces waits for all of them.
+    // As many whole vectors as there are; then zeros, and one element at a time: a vector that is loaded from just written pieces waits for all of them.
+    size_t vectors = rest / LANES, begin = whole * FATHOM_PANEL;
     if (rest) for (size_t i = 0; i < rows; i++) {
         float *x = first + whole * g->x_stride + i * FATHOM_PANEL;
-        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(x + q * LANES, vf_set(0));
-        for (size_t c = 0; c < rest; c++) {
-            size_t column = padded + whole * FATHOM_PANEL + c;
-            float value = element(source[i] + (whole * FATHOM_PANEL + c) * size, size);
+        for (size_t q = 0; q < vectors; q++) {
+            size_t column = padded + begin + q * LANES;
+            vf value = widen(source[i] + (begin + q * LANES) * size);
+            if (standardize) value = (value - vf_load(g->mean + column)) * vf_load(g->scale + column);
+            vf_store(x + q * LANES, value);
+        }
+        for (size_t q = vectors; q < VECTORS; q++) vf_store(x + q * LANES, vf_set(0));
+        for (size_t c = vectors * LANES; c < rest; c++) {
+            size_t column = padded + begin + c;
+            float value = element(source[i] + (begin + c) * size, size);
             x[c] = standardize ? (value - g->mean[column]) * g->scale[column] : value;
         }
     }

@@ -28,13 +28,32 @@ static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finis
     }
 }
 
+// y = φ(z) of `rows` rows of a panel whose second half is padding, of zeros that φ leaves: the first halves are brought together, so that none of φ's long
+// polynomials is computed for the others.
+static void KERNEL(activate_half)(fathom_activation activation, float parameter, const float *z, float *y, size_t rows) {
+    _Alignas(64) float halves[8 * STRIP_ROWS];
+    for (size_t begin = 0; begin < rows; begin += STRIP_ROWS) {
+        size_t some = least(STRIP_ROWS, rows - begin), padded = some + some % 2;
+        for (size_t r = 0; r < padded; r++) __builtin_memcpy(halves + 8 * r, z + 16 * (begin + (r < some ? r : 0)), 32);
+        KERNEL(activate)(activation, parameter, halves, halves, 8 * padded);
+        for (size_t r = 0; r < some; r++) __builtin_memcpy(y + 16 * (begin + r), halves + 8 * r, 32);
+        if (y != z)
+            for (size_t r = 0; r < some; r++) __builtin_memset(y + 16 * (begin + r) + 8, 0, 32);
+    }
+}
+
+// Whether φ(0) is 0, of those that are not computed in registers.
+static bool KERNEL(keeps_zero)(fathom_activation activation) { return activation != FATHOM_SIGMOID && activation != FATHOM_SOFTPLUS; }
+
 static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
     float *y = a->y + panel * a->y_stride + 16 * row, *z = a->z ? a->z + panel * a->z_stride + 16 * row : y;
     size_t live = a->outputs - 16 * panel;
     if (live < 16) KERNEL(clear_padding)(z, rows, live);
     bool in_registers = a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU;
-    if (a->z || !in_registers) KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
+    if (!a->z && in_registers) return;
+    if (live <= 8 && KERNEL(keeps_zero)(a->activation)) KERNEL(activate_half)(a->activation, a->parameter, z, y, rows);
+    else KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
 }
 
 static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range range) {

@@ -41,6 +41,10 @@ INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale,
 INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size_t panel, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
     vf parameter = vf_set(l->parameter), scale = vf_set(l->scale);
     UNROLL for (int q = 0; q < VECTORS; q++) {
+        if ((size_t)q * LANES >= live) {
+            for (size_t i = 0; l->dy && i < rows; i++) vf_store(l->dy + panel * l->dy_stride + (begin + i) * FATHOM_PANEL + q * LANES, vf_set(0));
+            continue;
+        }
         vi mask = vi_below(q * LANES, live);
         vf unit = l->units ? vf_load(l->units + panel * FATHOM_PANEL + q * LANES) : vf_set(1);
         for (size_t i = 0; i < rows; i++) {
