@@ -7,6 +7,10 @@ public struct StepTimes: Sendable {
         public var productFlops = 0.0
         /// Of everything else, biases and activations fused into products included: by nominal counts, 20 for an activation.
         public var elementwiseFlops = 0.0
+        /// Of those, what is fused into products.
+        public var fusedFlops = 0.0
+        /// Read and written by the calls that are not products, each operand once.
+        public var bytes = 0.0
         public var calls = 0
 
         public init() {}
@@ -15,6 +19,8 @@ public struct StepTimes: Sendable {
             sum.seconds += other.seconds
             sum.productFlops += other.productFlops
             sum.elementwiseFlops += other.elementwiseFlops
+            sum.fusedFlops += other.fusedFlops
+            sum.bytes += other.bytes
             sum.calls += other.calls
         }
     }

@@ -18,6 +18,10 @@ private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--i
         // A difference, which a busy machine can make anything of.
         #expect((line["instruments_share"] as? Double).map { $0 < 1 } == true)
         #expect(line["of_peak"] != nil && line["spread"] is Double && line["trusted"] is Bool && line["noise"] is String)
+        // Products at 92 % of the peak, and more; no processor without fused multiply-adds has a peak.
+        let peak = try #require(line["peak_gflops"] as? Double)
+        if peak > 0 { #expect(line["bound_ms"] as? Double ?? 0 > 2752e-6 / (0.92 * peak)) }
+        #expect(line["bandwidth_gbs"] as? Double ?? 0 > 0)
         let layers = try #require(line["layers"] as? [[String: Any]])
         #expect(layers.map { $0["name"] as? String } == ["0.linear", "2.linear", "4.linear"])
         #expect(layers.allSatisfy { $0["forward_ms"] as? Double ?? 0 > 0 && $0["backward_ms"] as? Double ?? 0 > 0 && $0["forward_spread"] is Double })
@@ -53,7 +57,7 @@ private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--i
             #expect(lines.contains { $0.hasPrefix("… 22 more") } && lines.contains { $0.hasPrefix("120.linear") })
         }
         let sum = measured.layers.reduce(0) { $0 + $1.productFlops }
-        #expect(sum == measured.forwardFlops + measured.backwardFlops && sum == meter.productFlops)
+        #expect(sum == measured.forwardFlops + measured.backwardFlops && sum == meter.work.productFlops)
     }
 
     /// READY, then a line for each go; anything else, or nothing more, ends it.

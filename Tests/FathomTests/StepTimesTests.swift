@@ -35,6 +35,10 @@ private struct Course {
         // A bias to each output; 20 for each tanh, 20 for its derivative, which is in the product of the layer after it.
         #expect(times.layers[0].forward.elementwiseFlops == 8 * 20 * 21)
         #expect(times.layers[1].backward.elementwiseFlops == 8 * (20 * 20 + 17))
+        #expect(times.layers[0].forward.fusedFlops == 8 * 20 * 21 && times.layers[0].forward.bytes == 0)
+        // Parameters and gradients in, parameters out, both of adam's moments in and out; nothing is fused into that.
+        let parameters = Double(9 * 32 + 20 * 32 + 17 * 16 + 32 + 32 + 16)
+        #expect(times.optimizer.bytes == 28 * parameters && times.optimizer.fusedFlops == 0)
         #expect(times.gather.calls == 2 && times.loss.calls == 2 && times.clipping.calls == 7 && times.optimizer.calls == 2)
         #expect(times.instruments.calls == 0)
         // Moments of three signals, and two totals; the gradient of the output, which no activation is behind; a pass of the optimizer for each tensor.

@@ -19,22 +19,25 @@ final class Machine {
     let threads: Int
     /// Fused multiply-adds of all threads and of one, in GFLOP/s (0 where the processor has none), and the memory's GB/s.
     private(set) var peaks: [Double] = [], peaksOfOneThread: [Double] = [], bandwidths: [Double] = []
-    /// Two arrays of 128 MiB, beyond every cache; none where the bandwidth is not wanted.
-    private let arrays: UnsafeMutablePointer<Float>?
-    private static let count = 32 << 20
+    /// Two arrays of so many elements.
+    private let arrays: UnsafeMutablePointer<Float>
+    private let count: Int
+    private static let most = 32 << 20
 
-    init(threads: Int, measuresBandwidth: Bool) {
+    /// - Parameter bytes: that the bandwidth is measured over, at most 256 MiB; nil: so many, beyond every cache.
+    init(threads: Int, bytes: Double? = nil) {
         self.threads = threads
-        arrays = measuresBandwidth ? .allocate(capacity: 2 * Self.count) : nil
-        arrays?.initialize(repeating: 1, count: 2 * Self.count)
+        count = bytes.map { max(16, min(Self.most, Int($0 / 8))) } ?? Self.most
+        arrays = .allocate(capacity: 2 * count)
+        arrays.initialize(repeating: 1, count: 2 * count)
     }
 
-    deinit { arrays?.deallocate() }
+    deinit { arrays.deallocate() }
 
     func measure() {
         peaksOfOneThread.append(machine_fma_gflops(1))
         peaks.append(threads == 1 ? peaksOfOneThread.last! : machine_fma_gflops(Int32(threads)))
-        if let arrays { bandwidths.append(machine_bandwidth(Int32(threads), arrays, arrays + Self.count, Self.count)) }
+        bandwidths.append(machine_bandwidth(Int32(threads), arrays, arrays + count, count))
     }
 
     var peak: Distribution { Distribution(peaks) }

@@ -25,7 +25,7 @@ final class Meter {
     private var spreads: [Double] = []
 
     init(threads: Int, secondsPerSubject: Double) {
-        machine = Machine(threads: threads, measuresBandwidth: true)
+        machine = Machine(threads: threads)
         secondsPerRun = secondsPerSubject / Double(Self.rounds * (threads > 1 ? 2 : 1))
     }
 

@@ -75,7 +75,7 @@ extension StepMeter {
         return [
             "event": "step", "bench": "step", "workload": subject.name.map { .string($0) } ?? .null, "peer": "fathom", "threads": .integer(subject.threads),
             "isa": .string(Fathom.Kernels.instructionSet), "batch": .integer(subject.batch), "milliseconds": milliseconds, "ms": milliseconds,
-            "samples_per_second": rate, "samples_s": rate, "gflops": rounded(productFlops / time * 1e-9),
+            "samples_per_second": rate, "samples_s": rate, "gflops": rounded(work.productFlops / time * 1e-9),
         ]
     }
 }

@@ -7,7 +7,7 @@ struct StepMeter {
     /// Steps that the clock is read around: short ones many together.
     private let together: Int
     /// Of a step.
-    let productFlops: Double
+    let work: StepTimes.Work
 
     /// Warms up.
     init(_ subject: StepSubject) throws {
@@ -17,7 +17,7 @@ struct StepMeter {
         if first < 1 { for _ in 0..<3 { _ = try Self.time(&self.subject, steps: 2) } }
         let once = first < 1 ? try Self.time(&self.subject, steps: 4) / 4 : first
         together = max(1, min(64, Int(0.02 / once)))
-        productFlops = try self.subject.timedStep().total.productFlops
+        work = try self.subject.timedStep().total
     }
 
     /// Seconds of a step, the median over as many groups as fit into the given seconds.
@@ -34,7 +34,7 @@ struct StepMeter {
     }
 
     mutating func measure(seconds: Double) throws -> StepMeasurement {
-        let machine = Machine(threads: subject.threads, measuresBandwidth: false), threads = subject.threads, share = seconds / Double(Self.rounds)
+        let machine = Machine(threads: subject.threads, bytes: work.bytes), threads = subject.threads, share = seconds / Double(Self.rounds)
         var whole: [Double] = [], ofOne: [Double] = [], shares: [Double] = [], parts: [[Double]] = [], last: StepTimes?
         for _ in 0..<Self.rounds {
             machine.measure()
@@ -105,8 +105,10 @@ struct StepMeasurement {
     /// Of a step, with what other calls gather on their way: against steps without them, in the same rounds.
     let instrumentsShare: Double
     let layers: [Layer]
-    /// Flops of a step: products forward and backward, and everything else.
-    let forwardFlops: Double, backwardFlops: Double, elementwiseFlops: Double
+    /// Flops of a step's products.
+    let forwardFlops: Double, backwardFlops: Double
+    /// Of a step.
+    let work: StepTimes.Work
 
     /// - Parameter rounds: the seconds of each part, in the order of `StepTimes.parts`, for each round.
     init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, instrumentsShare: Double, _ work: StepTimes, rounds: [[Double]]) {
@@ -120,7 +122,7 @@ struct StepMeasurement {
         }
         forwardFlops = work.layers.reduce(0) { $0 + $1.forward.productFlops }
         backwardFlops = work.layers.reduce(0) { $0 + $1.backward.productFlops }
-        elementwiseFlops = work.total.elementwiseFlops
+        self.work = work.total
     }
 
     var milliseconds: Double { seconds.median * 1e3 }
@@ -129,7 +131,24 @@ struct StepMeasurement {
     var gflops: Double { (forwardFlops + backwardFlops) / seconds.median * 1e-9 }
     var ofPeak: Double { gflops / machine.peak.median }
     var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
+    /// Seconds that a step takes at least: products at `Bound.productShare` of the peak, what is fused into them at half of it (no multiply-add has two operations
+    /// then), and the bytes of all other calls at the bandwidth of whatever holds so many.
+    var bound: Bound? {
+        let peak = machine.peak.median * 1e9
+        guard peak > 0 else { return nil }
+        return Bound(
+            products: (forwardFlops + backwardFlops) / (Bound.productShare * peak), fused: work.fusedFlops / (0.5 * peak), others: work.bytes / (machine.bandwidth.median * 1e9))
+    }
     /// Medians of all parts together: what shares are of.
     var sumOfParts: Double { [gather, loss, clipping, optimizer, instruments, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }
     var noise: Noise { machine.noise(spread: seconds.spread) }
+}
+
+/// What a step cannot be faster than, in seconds of its parts, if nothing of one goes on beside another.
+struct Bound {
+    let products: Double, fused: Double, others: Double
+    /// Of the peak, what large products reach.
+    static let productShare = 0.92
+
+    var seconds: Double { products + fused + others }
 }

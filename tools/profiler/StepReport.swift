@@ -10,13 +10,18 @@ extension StepMeasurement {
             .init("isa", .string(Fathom.Kernels.instructionSet)), .init("milliseconds", rounded(milliseconds)), .init("spread", rounded(seconds.spread)),
             .init("samples_per_second", rounded(samplesPerSecond)), .init("gflops", rounded(gflops)), .init("peak_gflops", rounded(machine.peak.median)),
             .init("peak_spread", rounded(machine.peak.spread)), .init("of_peak", machine.peak.median > 0 ? rounded(ofPeak) : .null),
-            .init("flops", ["forward": .number(forwardFlops), "backward": .number(backwardFlops), "elementwise": .number(elementwiseFlops)]),
+            .init("flops", ["forward": .number(forwardFlops), "backward": .number(backwardFlops), "elementwise": .number(work.elementwiseFlops)]),
             .init("layers", .array(layers.map(\.json))),
-        ] + parts.flatMap { name, time in [JSON.Member("\(name)_ms", rounded(time.median * 1e3)), .init("\(name)_spread", rounded(time.spread))] } + [
+        ] + parts.flatMap { name, time in [JSON.Member("\(name)_ms", rounded(time.median * 1e3)), .init("\(name)_spread", rounded(time.spread))] } + limits + [
             .init("instruments_share", rounded(instrumentsShare)),
             .init("one_thread_ms", ofOneThread.map { rounded($0.median * 1e3) } ?? .null), .init("scaling", scaling.map(rounded) ?? .null),
             .init("trusted", .boolean(noise.isTrusted)), .init("noise", .string(noise.verdict)),
         ])
+    }
+
+    private var limits: [JSON.Member] {
+        let bound = bound.map { rounded($0.seconds * 1e3) } ?? .null
+        return [.init("bound_ms", bound), .init("bandwidth_gbs", rounded(machine.bandwidth.median))]
     }
 
     private var parts: [(name: String, time: Distribution)] {
@@ -76,18 +81,25 @@ extension StepMeasurement {
         ]
     }
 
+    private func text(_ bound: Bound) -> String {
+        let products = "products at \(percent(Bound.productShare)) of the peak \(short(bound.products * 1e3))", fused = "functions in them \(short(bound.fused * 1e3))"
+        let others = "\(counted(work.bytes))B of the other calls at \(short(machine.bandwidth.median)) GB/s \(short(bound.others * 1e3))"
+        return "\(short(bound.seconds * 1e3)) ms (\(products), \(fused), \(others)); the step takes \(short(seconds.median / bound.seconds)) times that"
+    }
+
     private var facts: [String] {
         let peak = machine.peak, rate = String(format: "%.0f", samplesPerSecond)
         let speed = peak.median > 0
             ? "\(short(gflops)) GFLOP/s in products, \(percent(ofPeak)) of the peak of \(short(peak.median)) (spread \(percent(peak.spread)))"
             : "\(short(gflops)) GFLOP/s in products; this processor has no fused multiply-add"
-        let flops = "\(counted(forwardFlops)) forward, \(counted(backwardFlops)) backward, \(counted(elementwiseFlops)) elementwise"
+        let flops = "\(counted(forwardFlops)) forward, \(counted(backwardFlops)) backward, \(counted(work.elementwiseFlops)) elementwise"
+        let bound = bound.map { ["bound: \(text($0))"] } ?? []
         let scaling = ofOneThread.map { ["threads: ×\(short($0.median / seconds.median)) with \(subject.threads), \(short($0.median * 1e3)) ms with 1"] } ?? []
         return [
             "step: \(short(milliseconds)) ms (spread \(percent(seconds.spread))), \(rate) samples/s on \(Fathom.Kernels.instructionSet), "
                 + (subject.threads == 1 ? "1 thread" : "\(subject.threads) threads"),
             "speed: \(speed)", "flops: \(flops)",
-        ] + scaling + (subject.uninstrumented == nil ? [] : ["instruments: \(percent(instrumentsShare)) of the step, against steps without them in the same rounds"]) + ["noise: \(noise.verdict)"]
+        ] + bound + scaling + (subject.uninstrumented == nil ? [] : ["instruments: \(percent(instrumentsShare)) of the step, against steps without them in the same rounds"]) + ["noise: \(noise.verdict)"]
     }
 }
 

@@ -64,20 +64,27 @@ extension StepTimes.Work {
     fileprivate mutating func add(_ call: Call, _ seconds: Double, isBackward: Bool) {
         self.seconds += seconds
         calls += 1
-        let flops = withUnsafePointer(to: call) { fathom_grid_of($0) }.flops
+        let grid = withUnsafePointer(to: call) { fathom_grid_of($0) }
         switch call.operation {
         case FATHOM_GEMM_FORWARD:
             let product = call.arguments.gemm_forward, elements = Double(product.rows * product.outputs)
             // A product that is made again counts for nothing.
-            if !isBackward { productFlops += flops }
-            elementwiseFlops += (product.bias == nil ? 0 : elements) + Self.flops(product.activation) * elements
+            if !isBackward { productFlops += grid.flops }
+            fuse((product.bias == nil ? 0 : elements) + Self.flops(product.activation) * elements)
         case FATHOM_GEMM_DGRAD:
             let product = call.arguments.gemm_dgrad
-            productFlops += flops
-            elementwiseFlops += Self.flops(product.activation) * Double(product.rows * product.inputs)
-        case FATHOM_GEMM_WGRAD: productFlops += flops
-        default: elementwiseFlops += flops
+            productFlops += grid.flops
+            fuse(Self.flops(product.activation) * Double(product.rows * product.inputs))
+        case FATHOM_GEMM_WGRAD: productFlops += grid.flops
+        default:
+            elementwiseFlops += grid.flops
+            bytes += grid.bytes
         }
+    }
+
+    private mutating func fuse(_ flops: Double) {
+        elementwiseFlops += flops
+        fusedFlops += flops
     }
 
     /// Of an activation of one element: a nominal figure, that of the kernels of its own.

@@ -45,7 +45,8 @@ void kernel_time(fathom_operation operation, const char *const isas[], size_t co
 // The machine's limits, measured once, now, on `threads` threads: GFLOP/s of independent chains of fused multiply-adds on the best
 // instruction set of the processor (0 where it has none), over a few milliseconds;
 double machine_fma_gflops(int threads);
-// and GB/s of y[i] = a·y[i] + x[i] over arrays of `count` floats, which should exceed every cache (two reads and one write are counted).
+// and GB/s of y[i] = a·y[i] + x[i] over arrays of `count` floats, two reads and one write counted, after a pass that is not: of the cache that holds
+// both, or of memory.
 double machine_bandwidth(int threads, float *x, float *y, size_t count);
 
 #endif
