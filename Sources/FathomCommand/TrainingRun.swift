@@ -22,7 +22,6 @@ final class TrainingRun {
     private var gradientNorm = Double.nan
     private var validationText: String?
     private var savedStep: Int?
-    private var alarms = Alarms()
     /// The epoch of the model in best.safetensors.
     private var savedBest: Int?
 
@@ -88,10 +87,10 @@ final class TrainingRun {
 
     private func takeStep() throws {
         clock.begin()
-        let (step, rows) = try stepper.step()
-        let now = clock.end(rows: rows)
-        gradientNorm = step.gradientNorm
-        try record(step)
+        let taken = try stepper.step()
+        let now = clock.end(rows: taken.rows)
+        gradientNorm = taken.step.gradientNorm
+        try record(taken)
         try log.flushIfDue(at: now)
         progress.update(at: now, state)
     }
@@ -107,18 +106,15 @@ final class TrainingRun {
     }
 
     /// Writes what is to be written of a step, and warns of what has lasted.
-    private func record(_ step: Trainer.Step) throws {
-        let writesLayers = sampling.writesLayers(step.step), looks = trainer.instruments != .none && (writesLayers || Alarms.looks(at: step.step))
-        let layers = writesLayers || looks ? trainer.layers : nil
-        var found = looks ? alarms.look(at: layers ?? []) : []
-        if trainer.instruments != .none, trainer.clipRate != nil, let alarm = alarms.see(clipped: step.wasClipped) { found.append(alarm) }
-        if sampling.writes(step.step) || !found.isEmpty {
-            let shown = writesLayers || !found.isEmpty ? layers ?? trainer.layers : nil
+    private func record(_ taken: Stepper.Taken) throws {
+        let step = taken.step
+        if sampling.writes(step.step) || !taken.alarms.isEmpty {
+            let shown = sampling.writesLayers(step.step) || !taken.alarms.isEmpty ? taken.layers ?? trainer.layers : nil
             log.add(Event.step(
                 step, epoch: stepper.epoch, layers: shown, exponents: shown == nil ? [] : try trainer.exponents(),
                 branches: shown == nil ? [] : trainer.branchRatios))
         }
-        for alarm in found { warn(alarm, at: step.step) }
+        for alarm in taken.alarms { warn(alarm, at: step.step) }
     }
 
     private func warn(_ alarm: Alarm, at step: Int) {
@@ -171,7 +167,7 @@ final class TrainingRun {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
         let test = try experiment.test.map { try best?.evaluate($0, loss: trainer.loss, threads: trainer.threads) ?? trainer.evaluate($0) }
         try save(best)
-        if trainer.instruments != .none, let alarm = alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
+        if trainer.instruments != .none, let alarm = stepper.position.alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }

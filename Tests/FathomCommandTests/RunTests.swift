@@ -112,6 +112,25 @@ struct RunTests {
         #expect(try workshop.lines("run/history.jsonl").filter { $0["event"] as? String == "end" }.count == 1)
     }
 
+    @Test("interrupted and resumed, it warns of what an uninterrupted training warns of, each once")
+    func alarms() throws {
+        let workshop = try Workshop()
+        func alarms(_ run: String) throws -> [String] {
+            try workshop.lines("\(run)/history.jsonl").filter { $0["event"] as? String == "alarm" }.map { "\($0["step"] ?? "") \($0["message"] ?? "")" }
+        }
+        // An epoch is a step; the first layer is saturated, and clipping never needed.
+        let flags = ["train", "--data", "digits", "--test", "0.9", "--batch", "200", "--network", "linear(8, init: gaussian(30)) tanh linear(outputs)", "--clip", "norm(1e9)"]
+        _ = try workshop.start(flags + ["--epochs", "110", "--output", "whole", "--quiet"]).wait()
+        var warnings = try workshop.start(flags + ["--epochs", "2", "--output", "run"]).wait().errors
+        for epochs in [4, 105, 110] { warnings += try workshop.fathom("resume", "run", "--epochs", "\(epochs)").errors }
+        let expected = try alarms("whole"), found = try alarms("run")
+        #expect(expected.map { $0.prefix(4) } == ["3 0.", "110 "] && found == expected, "\(found)")
+        // That of clipping came with each end that the training had.
+        #expect(warnings.matches(of: /warning: step 3: 0.linear is saturated/).count == 1 && warnings.matches(of: /warning:/).count == 3, "\(warnings)")
+        try expectSameRun(workshop, "whole", "run")
+        #expect(try workshop.fathom("resume", "run", "--verify").errors.contains("verified: 110 steps"))
+    }
+
     @Test("a schedule with a horizon asks for a new one, and what is then trained cannot be verified from the recipe")
     func rescheduled() throws {
         let workshop = try Workshop()
