@@ -39,14 +39,18 @@ final class LayerInstruments {
     let branches: [Branch]
     /// Whether exponents are counted and residual branches measured too.
     let isFull: Bool
+    let byteCount: Int
     private let changeSources: UnsafeMutablePointer<ChangeSource>
-    private let memory: Memory
-    private let sources: Memory
-    private let clearing: (start: UnsafeMutableRawPointer, byteCount: Int)
+    /// nil where it is only measured.
+    private let memory: Memory?
+    /// Bytes of what is gathered, which lies first.
+    private let gathered: Int
     private let indices: [Int: Int]
 
-    init(_ network: Network, _ layout: ParameterLayout, isFull: Bool) throws {
-        func lay(_ memory: Memory?) -> (layers: [Layer], branches: [Branch], byteCount: Int) {
+    /// - Parameter measuring: whether only `byteCount` is asked for, and that of plans with these instruments: addresses are then of no use.
+    init(_ network: Network, _ layout: ParameterLayout, isFull: Bool, measuring: Bool = false) throws {
+        typealias Laid = (layers: [Layer], branches: [Branch], gathered: Int, sources: UnsafeMutablePointer<ChangeSource>, byteCount: Int)
+        func lay(_ memory: Memory?) -> Laid {
             var reservation = Reservation(in: memory), layers: [Layer] = [], branches: [Branch] = [], next = 0
             for (place, input) in zip(network.places, layout.shapes) {
                 let tensors = next..<(layout.tensors[next...].firstIndex { $0.layer != place.ordinal } ?? layout.tensors.count)
@@ -64,17 +68,18 @@ final class LayerInstruments {
                     change: reservation.reserve(Double.self, count: 2), changes: reservation.reserve(Double.self, count: 2 * blocks), changeBlocks: blocks,
                     exponents: isFull ? reservation.reserve(UInt32.self, count: panels * ExponentHistogram.bins) : nil))
             }
-            return (layers, branches, reservation.byteCount)
+            let gathered = reservation.byteCount
+            return (layers, branches, gathered, reservation.reserve(ChangeSource.self, count: layers.count), reservation.byteCount)
         }
-        memory = try Memory(byteCount: lay(nil).byteCount)
-        (layers, branches, _) = lay(memory)
+        let measured = lay(nil)
+        memory = measuring ? nil : try Memory(byteCount: measured.byteCount)
+        (layers, branches, gathered, changeSources, byteCount) = measuring ? measured : lay(memory)
         self.isFull = isFull
-        sources = try Memory(byteCount: layers.count * MemoryLayout<ChangeSource>.stride)
-        changeSources = sources.base.assumingMemoryBound(to: ChangeSource.self)
-        for (i, layer) in layers.enumerated() {
-            changeSources[i] = ChangeSource(blocks: layer.changeBlocks, changes: UnsafePointer(layer.changes), total: layer.change)
+        if !measuring {
+            for (i, layer) in layers.enumerated() {
+                changeSources[i] = ChangeSource(blocks: layer.changeBlocks, changes: UnsafePointer(layer.changes), total: layer.change)
+            }
         }
-        clearing = (memory.base, memory.byteCount)
         indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
     }
 
@@ -91,7 +96,7 @@ final class LayerInstruments {
     func layer(_ ordinal: Int) -> Layer? { indices[ordinal].map { layers[$0] } }
 
     /// Before the first of several passes.
-    func clear() { clearing.start.initializeMemory(as: UInt8.self, repeating: 0, count: clearing.byteCount) }
+    func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }
 
     /// Where the optimizer leaves what it changed of a tensor.
     func changes(_ index: Int, _ layout: ParameterLayout) -> UnsafeMutablePointer<Double>? {
