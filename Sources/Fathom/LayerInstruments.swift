@@ -29,6 +29,9 @@ final class LayerInstruments {
     struct Branch {
         let ordinal: Int
         let name: String
+        /// What the branch is multiplied by, and the parameter that it is multiplied by too.
+        let scale: Double
+        let learned: ParameterTensor?
         let trunk: UnsafeMutablePointer<SignalSums>
         let branch: UnsafeMutablePointer<SignalSums>
         /// What the totals are made with, and never read.
@@ -37,6 +40,8 @@ final class LayerInstruments {
 
     let layers: [Layer]
     let branches: [Branch]
+    /// Of each branch, all that it was multiplied by in the last step.
+    private(set) var scales: [Double]
     /// Whether exponents are counted and residual branches measured too.
     let isFull: Bool
     let byteCount: Int
@@ -55,9 +60,11 @@ final class LayerInstruments {
             for (place, input) in zip(network.places, layout.shapes) {
                 let tensors = next..<(layout.tensors[next...].firstIndex { $0.layer != place.ordinal } ?? layout.tensors.count)
                 let output = (try? place.layer.output(for: input)) ?? input, panels = Panels.panels(output.columns)
-                if isFull, place.layer is Residual {
+                if isFull, let residual = place.layer as? Residual {
                     let sums = reservation.reserve(SignalSums.self, count: 2), alive = reservation.reserve(UInt32.self, count: panels)
-                    branches.append(Branch(ordinal: place.ordinal, name: place.name, trunk: sums, branch: sums + 1, alive: alive))
+                    branches.append(Branch(
+                        ordinal: place.ordinal, name: place.name, scale: residual.constantScale(layout),
+                        learned: layout.tensors(ofLayer: place.ordinal).first { $0.role == .vector }, trunk: sums, branch: sums + 1, alive: alive))
                 }
                 guard !tensors.isEmpty else { continue }
                 next = tensors.upperBound
@@ -74,6 +81,7 @@ final class LayerInstruments {
         let measured = lay(nil)
         memory = measuring ? nil : try Memory(byteCount: measured.byteCount)
         (layers, branches, gathered, changeSources, byteCount) = measuring ? measured : lay(memory)
+        scales = branches.map(\.scale)
         self.isFull = isFull
         if !measuring {
             for (i, layer) in layers.enumerated() {
@@ -94,6 +102,12 @@ final class LayerInstruments {
     private static func changeBlocks(_ tensor: ParameterTensor) -> Int { (tensor.count + 1023) / 1024 }
 
     func layer(_ ordinal: Int) -> Layer? { indices[ordinal].map { layers[$0] } }
+
+    /// Before a step changes them.
+    func keepScales(_ parameters: UnsafeMutablePointer<Float>) {
+        // Over indices: unspecialized, as in debug builds, an array's iterator allocates.
+        for i in branches.indices { if let learned = branches[i].learned { scales[i] = branches[i].scale * Double(parameters[learned.offset]) } }
+    }
 
     /// Before the first of several passes.
     func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }

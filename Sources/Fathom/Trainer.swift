@@ -194,6 +194,7 @@ public final class Trainer {
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
+        layerInstruments?.keepScales(live.storage.floats(at: 0))
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
         (lastRows, lastWasFinite) = (rows, update.finite)

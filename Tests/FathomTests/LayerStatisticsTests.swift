@@ -1,4 +1,4 @@
-import Fathom
+@testable import Fathom
 import Testing
 
 /// What a step tells of its layers, against the float64 reference: signals and their central differences, slopes by differences of the function.
@@ -167,5 +167,17 @@ extension LayerStatisticsTests {
         #expect(trainer.branchRatios.map(\.name) == ["0.residual", "1.residual"] && trainer.branchRatios[0].ratio == 0.5)
         // The learned scale was 0, and the smallest of steps has moved it.
         #expect(try #require(trainer.branchRatios[1].ratio) < 1e-25)
+    }
+
+    @Test("A learned scale is that of the forward pass, whatever the update makes of it", arguments: [1, 2]) func learnedScales(passes: Int) throws {
+        let model = try Model(Network("residual(skipinit, start: 0.5)[linear(2, bias: false, init: identity)] residual(rezero)[linear(2)]"), inputs: 2, seed: 1)
+        let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 0.001), passes: passes, instruments: .full)
+        try trainer.step(inputs: [3, 4, 5, 6], targets: [0, 0, 0, 0])
+        #expect(trainer.branchRatios.map(\.ratio) == [0.5, 0])
+        let scales = try trainer.model.parameters().filter { $0.name.hasSuffix("scale") }.map { Double($0.values[0]) }
+        #expect(scales[0] != 0.5 && scales[1] != 0)
+        // What a step that is not finite tells of is a forward pass too, with the scales that the first step left.
+        #expect(throws: FathomError.self) { try trainer.step(inputs: [.infinity, 4, 5, 6], targets: [0, 0, 0, 0]) }
+        #expect(trainer.layerInstruments?.scales == scales)
     }
 }
