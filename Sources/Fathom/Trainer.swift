@@ -220,6 +220,9 @@ public final class Trainer {
         largestBatch = max(largestBatch, rows)
     }
 
+    /// Norm of the last step's gradient over all parameters, before clipping; of a step that was not finite too.
+    public var gradientNorm: Double { state.update.pointee.gradient_norm }
+
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
     public var gradientNorms: [(name: String, norm: Double)] { zip(live.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }
 

@@ -181,7 +181,8 @@ final class TrainingRun {
 
     private func diverge(_ step: Int, _ what: String) throws -> FathomError {
         let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1
-        log.add(Event.notFinite(step: step, epoch: epoch, learningRate: trainer.learningRate, reason: what, layers: trainer.layers))
+        log.add(Event.notFinite(
+            step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers))
         if let fault = trainer.lastFault { log.add(Event.fault(fault)) }
         try save()
         try end(.diverged, test: nil, reason: "diverged")

@@ -190,6 +190,7 @@ struct RunTests {
         let history = try workshop.lines("run/history.jsonl"), alarm = try #require(history.dropLast(2).last), fault = try #require(history.dropLast().last)
         #expect(history.last?["outcome"] as? String == "diverged")
         #expect(alarm["loss"] is NSNull && alarm["loss_reason"] is String && (alarm["layers"] as? [Any])?.count == 4)
+        #expect(alarm["gradient_norm"] is NSNull && alarm["gradient_norm_reason"] as? String == "nan" && alarm["clip_coefficient"] is NSNull)
         #expect(fault["event"] as? String == "fault" && fault["pass"] as? String == "forward" && fault["layer"] is String && fault["row"] is Int)
         #expect(outcome.errors.contains("; the first such value: forward pass, "), "\(outcome.errors)")
         #expect(try workshop.fathom("evaluate", "run").status == 0)

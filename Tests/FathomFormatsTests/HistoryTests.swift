@@ -66,6 +66,13 @@ struct HistoryTests {
         }
     }
 
+    @Test("a step that is not finite has the members of every step; what is not finite is null", arguments: [(Double.nan, "null, \"gradient_norm_reason\":\"nan\""), (.infinity, "null, \"gradient_norm_reason\":\"inf\""), (2.5, "2.5")])
+    func notFinite(_ norm: Double, _ written: String) {
+        let line = Event.notFinite(step: 3, epoch: 2, learningRate: 0.5, gradientNorm: norm, reason: "the loss is inf", layers: []).line
+        #expect(line == #"{"event":"step", "step":3, "epoch":2, "loss":null, "loss_reason":"the loss is inf", "learning_rate":0.5, "gradient_norm":"# + written
+            + #", "clipped_gradient_norm":null, "clipped_gradient_norm_reason":"the step changed nothing", "clip_coefficient":null, "clip_coefficient_reason":"the step changed nothing", "layers":[]}"#)
+    }
+
     @Test("a folder is trained in by one process at a time")
     func lock() throws {
         try Self.withFile("") { path in
