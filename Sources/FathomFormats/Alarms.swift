@@ -16,7 +16,8 @@ public struct Alarm: Sendable, Equatable {
 /// Looks at the layers of steps and warns, once for what lasts.
 ///
 /// A layer vanishes or explodes where the gradient of its output, per entry, is 1,000 times smaller or larger than that of the last layer; it is saturated or
-/// dead where nine tenths of it are. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
+/// dead where nine tenths of it are. Inside a residual none vanishes: there the gradient goes past it, and is small where a learned scale, or the last layer of the
+/// branch, begins at 0. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
 ///
 /// What has been seen is a function of the steps alone, neither of how long the training is meant to be nor of what is written of it: it lies in checkpoints.
 public struct Alarms: Sendable, Equatable {
@@ -45,6 +46,7 @@ public struct Alarms: Sendable, Equatable {
     private static func severity(_ kind: Alarm.Kind, _ layer: LayerStatistics, _ reference: Double) -> Double? {
         let ratio = layer.signalPerEntry.map { $0 / reference }
         switch kind {
+        case .vanishing where layer.isInResidual: return nil
         case .vanishing: return ratio.flatMap { reference > 0 && $0 < 1 / gain ? 1 / $0 : nil }
         case .exploding: return ratio.flatMap { $0 > gain && $0.isFinite ? $0 : nil }
         case .saturated: return layer.saturated.flatMap { $0 >= share && (layer.dead ?? 0) < share ? $0 : nil }
@@ -145,6 +147,9 @@ public struct Alarms: Sendable, Equatable {
 }
 
 extension LayerStatistics {
+    /// "1.0.linear" is inside 1, and only residuals have an inside.
+    fileprivate var isInResidual: Bool { name.count { $0 == "." } > 1 }
+
     /// The root of the mean square of ∂L/∂h.
     fileprivate var signalPerEntry: Double? { signalGradientNorm.map { $0 / Double(max(1, entries)).squareRoot() } }
 }

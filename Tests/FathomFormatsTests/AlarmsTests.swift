@@ -32,6 +32,21 @@ import Testing
         for _ in 0..<5 { #expect(others.look(at: layers(gradients: [1e-3, 1e3], saturated: [0.89], dead: [0.89])).isEmpty) }
     }
 
+    @Test("Inside a residual no gradient vanishes; it may explode, and units may die") func residuals() {
+        func layers(_ gradient: Double, dead: Double = 0) -> [LayerStatistics] {
+            zip(["0.linear", "1.0.linear", "1.1.0.linear", "2.linear"], [1, gradient, gradient, 1]).map { name, gradient in
+                LayerStatistics(
+                    name: name, gradientNorm: 1, signalGradientNorm: gradient, weightNorm: 1, updateRatio: 0.1, activationMean: 0, activationStd: 1, slopeMeanSquare: 1,
+                    saturated: dead, dead: dead, subnormal: 0, nonfinite: 0, entries: 100)
+            }
+        }
+        var alarms = Alarms()
+        for gradient in [0, 1e-4, 1e-4, 1e-4] { #expect(alarms.look(at: layers(gradient)).isEmpty) }
+        var found: [Alarm] = []
+        for _ in 0..<3 { found += alarms.look(at: layers(2e3, dead: 1)) }
+        #expect(found.map(\.kind) == [.exploding, .dead] && found[0].layer?.hasPrefix("1.") == true)
+    }
+
     @Test("A dead layer is not called saturated too") func dead() {
         var alarms = Alarms()
         var found: [Alarm] = []
