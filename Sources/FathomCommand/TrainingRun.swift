@@ -186,8 +186,17 @@ final class TrainingRun {
         if let fault = trainer.lastFault { log.add(Event.fault(fault)) }
         try save()
         try end(.diverged, test: nil, reason: "diverged")
-        let rate = "a smaller learning rate than \(experiment.recipe.optimizer.learningRate)"
-        return .notFinite(step: step, "\(what); try \(rate)\(experiment.recipe.clip == .none ? ", or --clip 'norm(1)'" : "")")
+        return .notFinite(step: step, "\(what); \(remedy)")
+    }
+
+    /// Before the first update neither its size nor the gradient's is to blame.
+    private var remedy: String {
+        let recipe = experiment.recipe
+        if trainer.stepsTaken == 0 {
+            let standardization = recipe.standardize == Standardization.Mode.none ? "--standardize columns, or " : ""
+            return "no learning rate helps, since nothing has been learned yet: try \(standardization)smaller initial weights, with --init"
+        }
+        return "try a smaller learning rate than \(recipe.optimizer.learningRate)\(recipe.clip == .none ? ", or --clip 'norm(1)'" : "")"
     }
 
     private func end(_ outcome: Event.Outcome, test: Evaluation?, reason: String) throws {

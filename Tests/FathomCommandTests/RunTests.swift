@@ -196,6 +196,19 @@ struct RunTests {
         #expect(try workshop.fathom("evaluate", "run").status == 0)
     }
 
+    @Test("where the first step is not finite, the data or the initial weights are to blame", arguments: [
+        (["--standardize", "none"], "nothing has been learned yet: try --standardize columns, or smaller initial weights, with --init"),
+        (["--standardize", "columns", "--init", "normal(1e30)"], "nothing has been learned yet: try smaller initial weights, with --init"),
+    ])
+    func divergedAtOnce(_ flags: [String], _ remedy: String) throws {
+        let workshop = try Workshop()
+        try workshop.write("a,b,y\n" + (0..<20).map { "\($0)e37,\($0),\($0)\n" }.joined(), "large.csv")
+        let arguments = ["train", "--data", "large.csv", "--network", "linear(8) relu linear(outputs)", "--loss", "mse", "--instruments", "full", "--output", "run", "--quiet"]
+        let outcome = try workshop.start(arguments + flags).wait()
+        #expect(outcome.status == 71 && outcome.errors.contains("step 1 is not finite: ") && outcome.errors.contains(remedy), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("a smaller learning rate"), "\(outcome.errors)")
+    }
+
     @Test("a folder is trained in by one process at a time, and two trainings at once take a folder each")
     func together() throws {
         let workshop = try Workshop()
