@@ -45,18 +45,9 @@ struct Stepper {
 
     // MARK: Steps and epochs
 
-    /// A step that was taken.
-    struct Taken {
-        let step: Trainer.Step
-        /// That it was taken on.
-        let rows: Int
-        /// Where they were looked at.
-        let layers: [LayerStatistics]?
-        let alarms: [Alarm]
-    }
-
+    /// - Returns: the step, and the rows it was taken on.
     /// - Throws: `FathomError.notFinite`.
-    mutating func step() throws -> Taken {
+    mutating func step() throws -> (step: Trainer.Step, rows: Int) {
         let count = experiment.training.count, taken = trainer.stepsTaken
         let epoch = taken / stepsPerEpoch + 1, first = taken % stepsPerEpoch * experiment.batch
         if epoch != orderedEpoch {
@@ -69,11 +60,17 @@ struct Stepper {
         let step = try trainer.step(experiment.training, order: order, first: first, rows: rows)
         position.step = trainer.stepsTaken
         position.epochLoss = (first == 0 ? 0 : position.epochLoss) + step.loss * Double(rows)
-        guard trainer.instruments != .none else { return Taken(step: step, rows: rows, layers: nil, alarms: []) }
+        return (step, rows)
+    }
+
+    /// Looks at what the step just taken tells; to be called once after each.
+    /// - Returns: the layers, where they were looked at, and what to warn of.
+    mutating func look(at step: Trainer.Step) -> (layers: [LayerStatistics]?, alarms: [Alarm]) {
+        guard trainer.instruments != .none else { return (nil, []) }
         let layers = Alarms.looks(at: step.step) ? trainer.layers : nil
         var alarms = layers.map { position.alarms.look(at: $0) } ?? []
         if trainer.clipRate != nil, let alarm = position.alarms.see(clipped: step.wasClipped) { alarms.append(alarm) }
-        return Taken(step: step, rows: rows, layers: layers, alarms: alarms)
+        return (layers, alarms)
     }
 
     /// Looks at what an epoch has come to, or the part of one that the training ends in: a part counts neither for a plateau nor for patience.

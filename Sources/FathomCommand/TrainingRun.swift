@@ -87,10 +87,10 @@ final class TrainingRun {
 
     private func takeStep() throws {
         clock.begin()
-        let taken = try stepper.step()
-        let now = clock.end(rows: taken.rows)
-        gradientNorm = taken.step.gradientNorm
-        try record(taken)
+        let (step, rows) = try stepper.step()
+        let now = clock.end(rows: rows)
+        gradientNorm = step.gradientNorm
+        try record(step)
         try log.flushIfDue(at: now)
         progress.update(at: now, state)
     }
@@ -106,15 +106,15 @@ final class TrainingRun {
     }
 
     /// Writes what is to be written of a step, and warns of what has lasted.
-    private func record(_ taken: Stepper.Taken) throws {
-        let step = taken.step
-        if sampling.writes(step.step) || !taken.alarms.isEmpty {
-            let shown = sampling.writesLayers(step.step) || !taken.alarms.isEmpty ? taken.layers ?? trainer.layers : nil
+    private func record(_ step: Trainer.Step) throws {
+        let (layers, alarms) = stepper.look(at: step)
+        if sampling.writes(step.step) || !alarms.isEmpty {
+            let shown = sampling.writesLayers(step.step) || !alarms.isEmpty ? layers ?? trainer.layers : nil
             log.add(Event.step(
                 step, epoch: stepper.epoch, layers: shown, exponents: shown == nil ? [] : try trainer.exponents(),
                 branches: shown == nil ? [] : trainer.branchRatios))
         }
-        for alarm in taken.alarms { warn(alarm, at: step.step) }
+        for alarm in alarms { warn(alarm, at: step.step) }
     }
 
     private func warn(_ alarm: Alarm, at step: Int) {
