@@ -39,7 +39,7 @@ public struct LayerExponents: Sendable, Hashable {
 public struct BranchRatio: Sendable, Hashable {
     /// "1.residual"
     public let name: String
-    /// ‖s·f(x)‖/‖x‖ over the batch, s the block's scale as the step left it, x projected where it is; nil where the trunk is 0.
+    /// ‖s·f(x)‖/‖x‖ over the batch, s the block's scale in the step's forward pass, x projected where it is; nil where the trunk is 0.
     public let ratio: Double?
 }
 
@@ -71,11 +71,7 @@ extension Trainer {
     /// Of the last step, of each residual in the network's order; empty unless the instruments are full.
     public var branchRatios: [BranchRatio] {
         guard let layerInstruments, !layerInstruments.branches.isEmpty else { return [] }
-        let places = live.network.places
-        return layerInstruments.branches.map { found in
-            let learned = live.layout.tensors(ofLayer: found.ordinal).first { $0.role == .vector }
-            let constant = (places[found.ordinal].layer as? Residual)?.constantScale(live.layout) ?? 1
-            let scale = constant * (learned.map { Double(live.storage.floats(at: $0.offset).pointee) } ?? 1)
+        return zip(layerInstruments.branches, layerInstruments.scales).map { found, scale in
             let trunk = found.trunk.pointee.squares, branch = found.branch.pointee.squares
             return BranchRatio(name: found.name, ratio: trunk > 0 ? scale.magnitude * (branch / trunk).squareRoot() : nil)
         }

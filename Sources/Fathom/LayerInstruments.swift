@@ -29,6 +29,9 @@ final class LayerInstruments {
     struct Branch {
         let ordinal: Int
         let name: String
+        /// What the branch is multiplied by, and the parameter that it is multiplied by too.
+        let scale: Double
+        let learned: ParameterTensor?
         let trunk: UnsafeMutablePointer<SignalSums>
         let branch: UnsafeMutablePointer<SignalSums>
         /// What the totals are made with, and never read.
@@ -37,23 +40,31 @@ final class LayerInstruments {
 
     let layers: [Layer]
     let branches: [Branch]
+    /// Of each branch, all that it was multiplied by in the last step.
+    private(set) var scales: [Double]
     /// Whether exponents are counted and residual branches measured too.
     let isFull: Bool
+    let byteCount: Int
     private let changeSources: UnsafeMutablePointer<ChangeSource>
-    private let memory: Memory
-    private let sources: Memory
-    private let clearing: (start: UnsafeMutableRawPointer, byteCount: Int)
+    /// nil where it is only measured.
+    private let memory: Memory?
+    /// Bytes of what is gathered, which lies first.
+    private let gathered: Int
     private let indices: [Int: Int]
 
-    init(_ network: Network, _ layout: ParameterLayout, isFull: Bool) throws {
-        func lay(_ memory: Memory?) -> (layers: [Layer], branches: [Branch], byteCount: Int) {
+    /// - Parameter measuring: whether only `byteCount` is asked for, and that of plans with these instruments: addresses are then of no use.
+    init(_ network: Network, _ layout: ParameterLayout, isFull: Bool, measuring: Bool = false) throws {
+        typealias Laid = (layers: [Layer], branches: [Branch], gathered: Int, sources: UnsafeMutablePointer<ChangeSource>, byteCount: Int)
+        func lay(_ memory: Memory?) -> Laid {
             var reservation = Reservation(in: memory), layers: [Layer] = [], branches: [Branch] = [], next = 0
             for (place, input) in zip(network.places, layout.shapes) {
                 let tensors = next..<(layout.tensors[next...].firstIndex { $0.layer != place.ordinal } ?? layout.tensors.count)
                 let output = (try? place.layer.output(for: input)) ?? input, panels = Panels.panels(output.columns)
-                if isFull, place.layer is Residual {
+                if isFull, let residual = place.layer as? Residual {
                     let sums = reservation.reserve(SignalSums.self, count: 2), alive = reservation.reserve(UInt32.self, count: panels)
-                    branches.append(Branch(ordinal: place.ordinal, name: place.name, trunk: sums, branch: sums + 1, alive: alive))
+                    branches.append(Branch(
+                        ordinal: place.ordinal, name: place.name, scale: residual.constantScale(layout),
+                        learned: layout.tensors(ofLayer: place.ordinal).first { $0.role == .vector }, trunk: sums, branch: sums + 1, alive: alive))
                 }
                 guard !tensors.isEmpty else { continue }
                 next = tensors.upperBound
@@ -64,17 +75,19 @@ final class LayerInstruments {
                     change: reservation.reserve(Double.self, count: 2), changes: reservation.reserve(Double.self, count: 2 * blocks), changeBlocks: blocks,
                     exponents: isFull ? reservation.reserve(UInt32.self, count: panels * ExponentHistogram.bins) : nil))
             }
-            return (layers, branches, reservation.byteCount)
+            let gathered = reservation.byteCount
+            return (layers, branches, gathered, reservation.reserve(ChangeSource.self, count: layers.count), reservation.byteCount)
         }
-        memory = try Memory(byteCount: lay(nil).byteCount)
-        (layers, branches, _) = lay(memory)
+        let measured = lay(nil)
+        memory = measuring ? nil : try Memory(byteCount: measured.byteCount)
+        (layers, branches, gathered, changeSources, byteCount) = measuring ? measured : lay(memory)
+        scales = branches.map(\.scale)
         self.isFull = isFull
-        sources = try Memory(byteCount: layers.count * MemoryLayout<ChangeSource>.stride)
-        changeSources = sources.base.assumingMemoryBound(to: ChangeSource.self)
-        for (i, layer) in layers.enumerated() {
-            changeSources[i] = ChangeSource(blocks: layer.changeBlocks, changes: UnsafePointer(layer.changes), total: layer.change)
+        if !measuring {
+            for (i, layer) in layers.enumerated() {
+                changeSources[i] = ChangeSource(blocks: layer.changeBlocks, changes: UnsafePointer(layer.changes), total: layer.change)
+            }
         }
-        clearing = (memory.base, memory.byteCount)
         indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
     }
 
@@ -90,8 +103,14 @@ final class LayerInstruments {
 
     func layer(_ ordinal: Int) -> Layer? { indices[ordinal].map { layers[$0] } }
 
+    /// Before a step changes them.
+    func keepScales(_ parameters: UnsafeMutablePointer<Float>) {
+        // Over indices: unspecialized, as in debug builds, an array's iterator allocates.
+        for i in branches.indices { if let learned = branches[i].learned { scales[i] = branches[i].scale * Double(parameters[learned.offset]) } }
+    }
+
     /// Before the first of several passes.
-    func clear() { clearing.start.initializeMemory(as: UInt8.self, repeating: 0, count: clearing.byteCount) }
+    func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }
 
     /// Where the optimizer leaves what it changed of a tensor.
     func changes(_ index: Int, _ layout: ParameterLayout) -> UnsafeMutablePointer<Double>? {

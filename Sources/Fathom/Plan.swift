@@ -96,10 +96,13 @@ extension Plan {
 
 extension Plan.Blueprint {
     /// Bytes of the plan's buffers for a batch of `rows`, at most 2³².
-    func byteCount(rows: Int) -> Int {
-        let nowhere = UnsafeMutablePointer<Float>(bitPattern: Reservation.alignment)!
+    func byteCount(rows: Int, instruments: LayerInstruments?) -> Int {
+        let nowhere = UnsafeMutableRawPointer(bitPattern: Reservation.alignment)!, floats = nowhere.assumingMemoryBound(to: Float.self)
+        let step = Plan.Step(
+            loss: nowhere.assumingMemoryBound(to: Double.self), batch: nowhere.assumingMemoryBound(to: Batch.self), update: nowhere.assumingMemoryBound(to: Update.self),
+            instruments: instruments)
         // No batch is larger than this; beyond it, sizes would only overflow.
-        return build(rows: min(rows, 1 << 32), parameters: nowhere, gradients: nowhere, step: nil, memory: nil).byteCount
+        return build(rows: min(rows, 1 << 32), parameters: floats, gradients: floats, step: step, memory: nil).byteCount
     }
 
     fileprivate func build(

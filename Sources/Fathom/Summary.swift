@@ -23,18 +23,21 @@ extension Model {
     }
 }
 
-/// Bytes that training a network takes: parameters and their averages, gradients, the optimizer's state and the buffers of a batch; the data not counted.
+/// Bytes that training a network takes: parameters and their averages, gradients, the optimizer's state, what the instruments gather, and the buffers of a batch;
+/// the data not counted.
 ///
 /// - Parameter keepsBest: whether a copy of the best model so far is kept.
 /// - Throws: `FathomError.invalid` where widths disagree.
 public func trainingMemory(
     _ network: Network, inputs: Int, outputs: Int?, loss: Loss, optimizer: Optimizer, batch: Int, recompute: Recompute = .none, passes: Int = 1, ema: Double? = nil,
-    keepsBest: Bool = false
+    instruments: Trainer.Instruments = .summary, keepsBest: Bool = false
 ) throws -> Int {
     let network = try network.resolved(inputs: inputs, outputs: outputs)
     let layout = try ParameterLayout(network, inputs: inputs)
     let blueprint = Plan.Blueprint(network: network, layout: layout, inputs: inputs, purpose: .training, loss: loss, recompute: recompute)
     let models = 1 + (ema == nil ? 0 : 1) + (keepsBest ? 1 : 0)
     let floats = layout.storageCount * models + layout.count * (1 + optimizer.moments.count)
-    return min(floats * MemoryLayout<Float>.stride + blueprint.byteCount(rows: batch / passes + (batch.isMultiple(of: passes) ? 0 : 1)), Reservation.most)
+    let gathered = instruments == .none ? nil : try LayerInstruments(network, layout, isFull: instruments == .full, measuring: true)
+    let buffers = blueprint.byteCount(rows: batch / passes + (batch.isMultiple(of: passes) ? 0 : 1), instruments: gathered)
+    return min(floats * MemoryLayout<Float>.stride + (gathered?.byteCount ?? 0) + buffers, Reservation.most)
 }

@@ -194,6 +194,7 @@ public final class Trainer {
     private func step(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int) throws -> Step {
         guard rows > 0 else { throw FathomError.invalid("a step needs at least one sample") }
         state.prepare(optimizer, learningRate: learningRate, step: stepsTaken + 1)
+        layerInstruments?.keepScales(live.storage.floats(at: 0))
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
         (lastRows, lastWasFinite) = (rows, update.finite)
@@ -218,6 +219,9 @@ public final class Trainer {
         if rows == largestBatch { threadChoice.record((clock.now - start) / .seconds(1)) }
         largestBatch = max(largestBatch, rows)
     }
+
+    /// Norm of the last step's gradient over all parameters, before clipping; of a step that was not finite too.
+    public var gradientNorm: Double { state.update.pointee.gradient_norm }
 
     /// Norm of the last step's gradient of each tensor, before clipping, in the order of `Model.parameters()`.
     public var gradientNorms: [(name: String, norm: Double)] { zip(live.layout.tensors, state.clipping.norms).map { ($0.name, $1) } }

@@ -119,7 +119,8 @@ struct Resume: ParsableCommand {
         try Fingerprint(experiment.training).check(checkpoint.metadata, data: experiment.recipe.data, checkpoint: folder.checkpoint)
         var stepper = try Stepper(experiment, experiment.trainer(experiment.model(), threads: threads))
         while stepper.position.step < position.step {
-            _ = try stepper.step()
+            let (step, _) = try stepper.step()
+            _ = stepper.look(at: step)
             if stepper.isBetweenEpochs { _ = try stepper.finishEpoch() }
         }
         func differing(_ what: String) -> FathomError {

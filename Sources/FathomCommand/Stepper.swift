@@ -63,6 +63,16 @@ struct Stepper {
         return (step, rows)
     }
 
+    /// Looks at what the step just taken tells; to be called once after each.
+    /// - Returns: the layers, where they were looked at, and what to warn of.
+    mutating func look(at step: Trainer.Step) -> (layers: [LayerStatistics]?, alarms: [Alarm]) {
+        guard trainer.instruments != .none else { return (nil, []) }
+        let layers = Alarms.looks(at: step.step) ? trainer.layers : nil
+        var alarms = layers.map { position.alarms.look(at: $0) } ?? []
+        if trainer.clipRate != nil, let alarm = position.alarms.see(clipped: step.wasClipped) { alarms.append(alarm) }
+        return (layers, alarms)
+    }
+
     /// Looks at what an epoch has come to, or the part of one that the training ends in: a part counts neither for a plateau nor for patience.
     /// - Returns: how the model does on the validation rows, where there are any.
     mutating func finishEpoch() throws -> Evaluation? {

@@ -22,7 +22,6 @@ final class TrainingRun {
     private var gradientNorm = Double.nan
     private var validationText: String?
     private var savedStep: Int?
-    private var alarms = Alarms()
     /// The epoch of the model in best.safetensors.
     private var savedBest: Int?
 
@@ -108,17 +107,14 @@ final class TrainingRun {
 
     /// Writes what is to be written of a step, and warns of what has lasted.
     private func record(_ step: Trainer.Step) throws {
-        let writesLayers = sampling.writesLayers(step.step), looks = trainer.instruments != .none && (writesLayers || Alarms.looks(at: step.step))
-        let layers = writesLayers || looks ? trainer.layers : nil
-        var found = looks ? alarms.look(at: layers ?? []) : []
-        if trainer.instruments != .none, trainer.clipRate != nil, let alarm = alarms.see(clipped: step.wasClipped) { found.append(alarm) }
-        if sampling.writes(step.step) || !found.isEmpty {
-            let shown = writesLayers || !found.isEmpty ? layers ?? trainer.layers : nil
+        let (layers, alarms) = stepper.look(at: step)
+        if sampling.writes(step.step) || !alarms.isEmpty {
+            let shown = sampling.writesLayers(step.step) || !alarms.isEmpty ? layers ?? trainer.layers : nil
             log.add(Event.step(
                 step, epoch: stepper.epoch, layers: shown, exponents: shown == nil ? [] : try trainer.exponents(),
                 branches: shown == nil ? [] : trainer.branchRatios))
         }
-        for alarm in found { warn(alarm, at: step.step) }
+        for alarm in alarms { warn(alarm, at: step.step) }
     }
 
     private func warn(_ alarm: Alarm, at step: Int) {
@@ -171,7 +167,7 @@ final class TrainingRun {
         let best = experiment.recipe.patience > 0 ? stepper.best?.model : nil
         let test = try experiment.test.map { try best?.evaluate($0, loss: trainer.loss, threads: trainer.threads) ?? trainer.evaluate($0) }
         try save(best)
-        if trainer.instruments != .none, let alarm = alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
+        if trainer.instruments != .none, let alarm = stepper.position.alarms.end(steps: trainer.stepsTaken, clipRate: clipRate) { warn(alarm, at: trainer.stepsTaken) }
         try end(.completed, test: test, reason: "no rows held out")
         return test
     }
@@ -185,12 +181,22 @@ final class TrainingRun {
 
     private func diverge(_ step: Int, _ what: String) throws -> FathomError {
         let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1
-        log.add(Event.notFinite(step: step, epoch: epoch, learningRate: trainer.learningRate, reason: what, layers: trainer.layers))
+        log.add(Event.notFinite(
+            step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers))
         if let fault = trainer.lastFault { log.add(Event.fault(fault)) }
         try save()
         try end(.diverged, test: nil, reason: "diverged")
-        let rate = "a smaller learning rate than \(experiment.recipe.optimizer.learningRate)"
-        return .notFinite(step: step, "\(what); try \(rate)\(experiment.recipe.clip == .none ? ", or --clip 'norm(1)'" : "")")
+        return .notFinite(step: step, "\(what); \(remedy)")
+    }
+
+    /// Before the first update neither its size nor the gradient's is to blame.
+    private var remedy: String {
+        let recipe = experiment.recipe
+        if trainer.stepsTaken == 0 {
+            let standardization = recipe.standardize == Standardization.Mode.none ? "--standardize columns, or " : ""
+            return "no learning rate helps, since nothing has been learned yet: try \(standardization)smaller initial weights, with --init"
+        }
+        return "try a smaller learning rate than \(recipe.optimizer.learningRate)\(recipe.clip == .none ? ", or --clip 'norm(1)'" : "")"
     }
 
     private func end(_ outcome: Event.Outcome, test: Evaluation?, reason: String) throws {

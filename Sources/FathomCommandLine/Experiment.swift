@@ -184,7 +184,8 @@ package struct Experiment {
     package func memoryLine() throws -> String {
         let needed = try trainingMemory(
             recipe.network, inputs: training.columns, outputs: outputs, loss: loss, optimizer: recipe.optimizer, batch: batch,
-            recompute: recipe.recompute, passes: recipe.accumulate, ema: recipe.ema, keepsBest: validation != nil)
+            recompute: recipe.recompute, passes: recipe.accumulate, ema: recipe.ema, instruments: recipe.instruments.level,
+            keepsBest: validation != nil)
         let available = availableMemory()
         guard needed <= available else {
             let remedies = ["a narrower network"] + (recipe.recompute == .none ? ["--recompute sqrt"] : []) + ["more passes of --accumulate"]

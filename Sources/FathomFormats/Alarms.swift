@@ -16,18 +16,23 @@ public struct Alarm: Sendable, Equatable {
 /// Looks at the layers of steps and warns, once for what lasts.
 ///
 /// A layer vanishes or explodes where the gradient of its output, per entry, is 1,000 times smaller or larger than that of the last layer; it is saturated or
-/// dead where nine tenths of it are. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
-public struct Alarms: Sendable {
+/// dead where nine tenths of it are. Inside a residual none vanishes: there the gradient goes past it, and is small where a learned scale, or the last layer of the
+/// branch, begins at 0. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
+///
+/// What has been seen is a function of the steps alone, neither of how long the training is meant to be nor of what is written of it: it lies in checkpoints.
+public struct Alarms: Sendable, Equatable {
     static let gain = 1_000.0, share = 0.9, lasting = 3, clippedSteps = 100
 
+    /// Of each layer in how many of the last steps looked at it held, up to `lasting`; layers in which it does not hold are left out.
     private var lasts: [Alarm.Kind: [String: Int]] = [:]
+    /// How many layers were affected when it was warned of last.
     private var warned: [Alarm.Kind: Int] = [:]
     private var clipped = 0, seen = 0
 
     public init() {}
 
-    /// Whether a step's layers are looked at where they are not written: the first hundred, then every hundredth.
-    public static func looks(at step: Int) -> Bool { step <= 100 || step.isMultiple(of: 100) }
+    /// Whether a step's layers are looked at: every one of the first 1,000, every tenth of the first 10,000, then every hundredth.
+    public static func looks(at step: Int) -> Bool { step.isMultiple(of: step <= 1_000 ? 1 : step <= 10_000 ? 10 : 100) }
 
     /// - Parameter layers: of one step, in the network's order.
     public mutating func look(at layers: [LayerStatistics]) -> [Alarm] {
@@ -41,6 +46,7 @@ public struct Alarms: Sendable {
     private static func severity(_ kind: Alarm.Kind, _ layer: LayerStatistics, _ reference: Double) -> Double? {
         let ratio = layer.signalPerEntry.map { $0 / reference }
         switch kind {
+        case .vanishing where layer.isInResidual: return nil
         case .vanishing: return ratio.flatMap { reference > 0 && $0 < 1 / gain ? 1 / $0 : nil }
         case .exploding: return ratio.flatMap { $0 > gain && $0.isFinite ? $0 : nil }
         case .saturated: return layer.saturated.flatMap { $0 >= share && (layer.dead ?? 0) < share ? $0 : nil }
@@ -51,9 +57,9 @@ public struct Alarms: Sendable {
 
     private mutating func see(_ kind: Alarm.Kind, _ affected: [(name: String, severity: Double)], of layers: Int) -> Alarm? {
         let before = lasts[kind] ?? [:]
-        let now = Dictionary(uniqueKeysWithValues: affected.map { ($0.name, (before[$0.name] ?? 0) + 1) })
-        lasts[kind] = now
-        let lasting = affected.filter { now[$0.name]! >= Self.lasting }
+        let now = Dictionary(uniqueKeysWithValues: affected.map { ($0.name, min((before[$0.name] ?? 0) + 1, Self.lasting)) })
+        lasts[kind] = now.isEmpty ? nil : now
+        let lasting = affected.filter { now[$0.name] == Self.lasting }
         guard lasting.count >= max(1, 2 * (warned[kind] ?? 0)), let worst = lasting.max(by: { $0.severity < $1.severity }) else { return nil }
         warned[kind] = lasting.count
         return Alarm(kind: kind, layer: worst.name, message: Self.message(kind, worst, lasting.count, of: layers))
@@ -76,6 +82,47 @@ public struct Alarms: Sendable {
     }
 
     private static func percent(_ share: Double) -> String { String(format: "%.0f %%", share * 100) }
+
+    // MARK: In a checkpoint
+
+    /// Of each kind, how many layers it was warned of in, and those that it holds in with their steps in a row: "2 0.linear:3 2.linear:1". Of clipping, whether
+    /// it was warned of, and how many of how many steps were clipped: "0 17 60".
+    public var metadata: [String: String] {
+        Dictionary(uniqueKeysWithValues: Alarm.Kind.allCases.compactMap { kind in
+            let layers = (lasts[kind] ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }
+            let words = ["\(warned[kind] ?? 0)"] + (kind == .clipping && seen > 0 ? ["\(clipped)", "\(seen)"] : layers)
+            return words == ["0"] ? nil : (Self.key(kind), words.joined(separator: " "))
+        })
+    }
+
+    /// - Throws: `FathomError.invalid` where a checkpoint's metadata hold something else. What they lack has not been seen.
+    public init(_ metadata: [String: String], name: String) throws {
+        for kind in Alarm.Kind.allCases {
+            guard let text = metadata[Self.key(kind)] else { continue }
+            guard read(text.split(separator: " "), of: kind) else {
+                throw FathomError.invalid("\(name): its metadata say '\(text)' of '\(Self.key(kind))', which cannot be")
+            }
+        }
+    }
+
+    private static func key(_ kind: Alarm.Kind) -> String { "alarm_\(kind.rawValue)" }
+
+    private mutating func read(_ words: [Substring], of kind: Alarm.Kind) -> Bool {
+        func count(_ text: Substring?, _ range: ClosedRange<Int>) -> Int? { text.flatMap { Int($0) }.flatMap { range.contains($0) ? $0 : nil } }
+        guard let number = count(words.first, 0...Int.max / 2) else { return false }
+        warned[kind] = number == 0 ? nil : number
+        if kind == .clipping {
+            guard words.count > 1 else { return true }
+            guard words.count == 3, let of = count(words[2], 1...Self.clippedSteps - 1), let how = count(words[1], 0...of) else { return false }
+            (clipped, seen) = (how, of)
+            return true
+        }
+        for word in words.dropFirst() {
+            guard let colon = word.lastIndex(of: ":"), let steps = count(word[word.index(after: colon)...], 1...Self.lasting) else { return false }
+            lasts[kind, default: [:]][String(word[..<colon])] = steps
+        }
+        return true
+    }
 
     // MARK: Clipping
 
@@ -100,6 +147,9 @@ public struct Alarms: Sendable {
 }
 
 extension LayerStatistics {
+    /// "1.0.linear" is inside 1, and only residuals have an inside.
+    fileprivate var isInResidual: Bool { name.count { $0 == "." } > 1 }
+
     /// The root of the mean square of ∂L/∂h.
     fileprivate var signalPerEntry: Double? { signalGradientNorm.map { $0 / Double(max(1, entries)).squareRoot() } }
 }

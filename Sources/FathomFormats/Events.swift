@@ -34,13 +34,13 @@ public enum Event {
         return .object(members)
     }
 
-    /// A step whose loss or gradient was not finite, and that changed nothing.
-    public static func notFinite(step: Int, epoch: Int, learningRate: Double, reason: String, layers: [LayerStatistics]) -> JSON {
-        [
-            "event": "step", "step": .integer(step), "epoch": .integer(epoch), "loss": nil, "loss_reason": .string(reason),
-            "learning_rate": .number(learningRate),
-            "layers": .array(layers.map { $0.json(nil) }),
-        ]
+    /// A step whose loss or gradient was not finite, and that changed nothing: it has every member that another step has.
+    public static func notFinite(step: Int, epoch: Int, learningRate: Double, gradientNorm: Double, reason: String, layers: [LayerStatistics]) -> JSON {
+        let clipping = ["clipped_gradient_norm", "clip_coefficient"].flatMap { JSON.members($0, nil, reason: "the step changed nothing") }
+        return .object([
+            .init("event", "step"), .init("step", .integer(step)), .init("epoch", .integer(epoch)), .init("loss", nil), .init("loss_reason", .string(reason)),
+            .init("learning_rate", .number(learningRate)), .init("gradient_norm", .number(gradientNorm)),
+        ] + clipping + [.init("layers", .array(layers.map { $0.json(nil) }))])
     }
 
     /// What a layer's gradient or signal does, or the clipping, that whoever trains should know of.

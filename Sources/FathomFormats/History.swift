@@ -78,17 +78,22 @@ public final class History {
     }
 
     /// Lines are in order, so those to keep come first: read from the end, the first line to keep ends the search.
+    ///
+    /// An alarm stands behind its step; one behind an epoch is of the end of a run that goes on now.
     static func length(of contents: Data, at step: Int, completedEpochs: Int) -> Int {
         struct Line: Decodable { let event: String; let step: Int?; let epoch: Int? }
         let newline = UInt8(ascii: "\n")
+        func startOfLine(endingAt end: Int) -> Int { contents[..<(end - 1)].lastIndex(of: newline).map { $0 + 1 } ?? contents.startIndex }
+        func line(_ range: Range<Int>) -> Line? { try? JSONDecoder().decode(Line.self, from: contents[range]) }
         var end = contents.lastIndex(of: newline).map { $0 + 1 } ?? contents.startIndex
         while end > contents.startIndex {
-            let start = contents[..<(end - 1)].lastIndex(of: newline).map { $0 + 1 } ?? contents.startIndex
-            if let line = try? JSONDecoder().decode(Line.self, from: contents[start..<end]) {
-                let isKept = switch line.event {
-                case "start": line.step.map { $0 < step } ?? true
-                case "step", "alarm": line.step.map { $0 <= step } ?? false
-                case "epoch": line.epoch.map { $0 <= completedEpochs } ?? false
+            let start = startOfLine(endingAt: end)
+            if let found = line(start..<end) {
+                let isKept = switch found.event {
+                case "start": found.step.map { $0 < step } ?? true
+                case "step": found.step.map { $0 <= step } ?? false
+                case "alarm": found.step.map { $0 <= step } ?? false && start > contents.startIndex && line(startOfLine(endingAt: start)..<start)?.event != "epoch"
+                case "epoch": found.epoch.map { $0 <= completedEpochs } ?? false
                 default: false
                 }
                 if isKept { break }

@@ -10,16 +10,20 @@ public struct RunPosition: Sendable, Equatable {
     /// Of the validation losses after whole epochs.
     public var best: LossWatch
     public var plateau: PlateauState
+    /// What was seen of the layers, and warned of.
+    public var alarms: Alarms
     /// The step at which a resumed run was given a new schedule; its recipe alone then does not repeat it.
     public var rescheduledAt: Int?
 
     public init(
-        step: Int = 0, epochLoss: Double = 0, best: LossWatch = LossWatch(), plateau: PlateauState = PlateauState(), rescheduledAt: Int? = nil
+        step: Int = 0, epochLoss: Double = 0, best: LossWatch = LossWatch(), plateau: PlateauState = PlateauState(), alarms: Alarms = Alarms(),
+        rescheduledAt: Int? = nil
     ) {
         self.step = step
         self.epochLoss = epochLoss
         self.best = best
         self.plateau = plateau
+        self.alarms = alarms
         self.rescheduledAt = rescheduledAt
     }
 
@@ -39,7 +43,7 @@ public struct RunPosition: Sendable, Equatable {
             metadata["plateau_reductions"] = "\(plateau.reductions)"
         }
         metadata["rescheduled_at"] = rescheduledAt.map(String.init)
-        return metadata
+        return metadata.merging(alarms.metadata) { _, new in new }
     }
 
     /// - Throws: `FathomError.invalid` where a checkpoint's metadata lack it, or hold something else.
@@ -58,7 +62,7 @@ public struct RunPosition: Sendable, Equatable {
             step: try count("step"), epochLoss: try loss("epoch_loss"), best: LossWatch(best: try loss("best_loss", .infinity), since: try count("epochs_since_best", 0)),
             plateau: PlateauState(
                 watch: LossWatch(best: try loss("plateau_loss", .infinity), since: try count("plateau_epochs", 0)), reductions: try count("plateau_reductions", 0)),
-            rescheduledAt: try value("rescheduled_at", .some(nil)) { Int($0).map(Optional.some) })
+            alarms: try Alarms(metadata, name: name), rescheduledAt: try value("rescheduled_at", .some(nil)) { Int($0).map(Optional.some) })
     }
 }
 

@@ -112,6 +112,25 @@ struct RunTests {
         #expect(try workshop.lines("run/history.jsonl").filter { $0["event"] as? String == "end" }.count == 1)
     }
 
+    @Test("interrupted and resumed, it warns of what an uninterrupted training warns of, each once")
+    func alarms() throws {
+        let workshop = try Workshop()
+        func alarms(_ run: String) throws -> [String] {
+            try workshop.lines("\(run)/history.jsonl").filter { $0["event"] as? String == "alarm" }.map { "\($0["step"] ?? "") \($0["message"] ?? "")" }
+        }
+        // An epoch is a step; the first layer is saturated, and clipping never needed.
+        let flags = ["train", "--data", "digits", "--test", "0.9", "--batch", "200", "--network", "linear(8, init: gaussian(30)) tanh linear(outputs)", "--clip", "norm(1e9)"]
+        _ = try workshop.start(flags + ["--epochs", "110", "--output", "whole", "--quiet"]).wait()
+        var warnings = try workshop.start(flags + ["--epochs", "2", "--output", "run"]).wait().errors
+        for epochs in [4, 105, 110] { warnings += try workshop.fathom("resume", "run", "--epochs", "\(epochs)").errors }
+        let expected = try alarms("whole"), found = try alarms("run")
+        #expect(expected.map { $0.prefix(4) } == ["3 0.", "110 "] && found == expected, "\(found)")
+        // That of clipping came with each end that the training had.
+        #expect(warnings.matches(of: /warning: step 3: 0.linear is saturated/).count == 1 && warnings.matches(of: /warning:/).count == 3, "\(warnings)")
+        try expectSameRun(workshop, "whole", "run")
+        #expect(try workshop.fathom("resume", "run", "--verify").errors.contains("verified: 110 steps"))
+    }
+
     @Test("a schedule with a horizon asks for a new one, and what is then trained cannot be verified from the recipe")
     func rescheduled() throws {
         let workshop = try Workshop()
@@ -171,9 +190,23 @@ struct RunTests {
         let history = try workshop.lines("run/history.jsonl"), alarm = try #require(history.dropLast(2).last), fault = try #require(history.dropLast().last)
         #expect(history.last?["outcome"] as? String == "diverged")
         #expect(alarm["loss"] is NSNull && alarm["loss_reason"] is String && (alarm["layers"] as? [Any])?.count == 4)
+        #expect(alarm["gradient_norm"] is NSNull && alarm["gradient_norm_reason"] as? String == "nan" && alarm["clip_coefficient"] is NSNull)
         #expect(fault["event"] as? String == "fault" && fault["pass"] as? String == "forward" && fault["layer"] is String && fault["row"] is Int)
         #expect(outcome.errors.contains("; the first such value: forward pass, "), "\(outcome.errors)")
         #expect(try workshop.fathom("evaluate", "run").status == 0)
+    }
+
+    @Test("where the first step is not finite, the data or the initial weights are to blame", arguments: [
+        (["--standardize", "none"], "nothing has been learned yet: try --standardize columns, or smaller initial weights, with --init"),
+        (["--standardize", "columns", "--init", "normal(1e30)"], "nothing has been learned yet: try smaller initial weights, with --init"),
+    ])
+    func divergedAtOnce(_ flags: [String], _ remedy: String) throws {
+        let workshop = try Workshop()
+        try workshop.write("a,b,y\n" + (0..<20).map { "\($0)e37,\($0),\($0)\n" }.joined(), "large.csv")
+        let arguments = ["train", "--data", "large.csv", "--network", "linear(8) relu linear(outputs)", "--loss", "mse", "--instruments", "full", "--output", "run", "--quiet"]
+        let outcome = try workshop.start(arguments + flags).wait()
+        #expect(outcome.status == 71 && outcome.errors.contains("step 1 is not finite: ") && outcome.errors.contains(remedy), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("a smaller learning rate"), "\(outcome.errors)")
     }
 
     @Test("a folder is trained in by one process at a time, and two trainings at once take a folder each")

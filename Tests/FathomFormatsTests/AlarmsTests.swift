@@ -32,12 +32,55 @@ import Testing
         for _ in 0..<5 { #expect(others.look(at: layers(gradients: [1e-3, 1e3], saturated: [0.89], dead: [0.89])).isEmpty) }
     }
 
+    @Test("Inside a residual no gradient vanishes; it may explode, and units may die") func residuals() {
+        func layers(_ gradient: Double, dead: Double = 0) -> [LayerStatistics] {
+            zip(["0.linear", "1.0.linear", "1.1.0.linear", "2.linear"], [1, gradient, gradient, 1]).map { name, gradient in
+                LayerStatistics(
+                    name: name, gradientNorm: 1, signalGradientNorm: gradient, weightNorm: 1, updateRatio: 0.1, activationMean: 0, activationStd: 1, slopeMeanSquare: 1,
+                    saturated: dead, dead: dead, subnormal: 0, nonfinite: 0, entries: 100)
+            }
+        }
+        var alarms = Alarms()
+        for gradient in [0, 1e-4, 1e-4, 1e-4] { #expect(alarms.look(at: layers(gradient)).isEmpty) }
+        var found: [Alarm] = []
+        for _ in 0..<3 { found += alarms.look(at: layers(2e3, dead: 1)) }
+        #expect(found.map(\.kind) == [.exploding, .dead] && found[0].layer?.hasPrefix("1.") == true)
+    }
+
     @Test("A dead layer is not called saturated too") func dead() {
         var alarms = Alarms()
         var found: [Alarm] = []
         for _ in 0..<3 { found += alarms.look(at: layers(saturated: [1, 0.95], dead: [1])) }
         #expect(found.map(\.kind) == [.saturated, .dead] && found.map(\.layer) == ["2.linear", "0.linear"])
         #expect(found[1].message == "0.linear is dead: 100 % of its units have a slope of 0 for the whole batch")
+    }
+
+    @Test("What was seen comes back from a checkpoint's metadata: the same alarms follow, wherever the training was interrupted") func resumed() throws {
+        let course = (0..<8).map { i in layers(gradients: i < 4 ? [5e-4, 1, 2e3] : [5e-4, 5e-4, 2e3], saturated: i == 5 ? [] : [0, 0.95], dead: [0, 0, 0, 0.9]) }
+        func take(_ step: Int, _ alarms: inout Alarms) -> [Alarm] {
+            alarms.look(at: course[min(step, 7)]) + [alarms.see(clipped: step % 4 != 0)].compactMap(\.self)
+        }
+        var whole = Alarms(), alarms = (0..<110).map { take($0, &whole) }
+        #expect(alarms.flatMap(\.self).map(\.kind) == [.vanishing, .exploding, .saturated, .dead, .vanishing, .clipping])
+        for interruption in Array(0...9) + [50, 98, 99, 100, 101] {
+            var before = Alarms()
+            alarms = (0..<interruption).map { take($0, &before) }
+            var after = try Alarms(before.metadata, name: "c")
+            #expect(after == before)
+            alarms += (interruption..<110).map { take($0, &after) }
+            #expect(after == whole && alarms.flatMap(\.self).count == 6, "\(interruption)")
+        }
+        #expect(Alarms().metadata.isEmpty)
+        for (key, text) in [
+            ("alarm_dead", ""), ("alarm_dead", "-1"), ("alarm_dead", "1 0.linear"), ("alarm_dead", "1 0.linear:4"), ("alarm_clipping", "1 2"), ("alarm_clipping", "1 3 2"),
+            ("alarm_clipping", "1 3 100"), ("alarm_dead", "9223372036854775807"),
+        ] {
+            #expect(throws: FathomError.invalid("c: its metadata say '\(text)' of '\(key)', which cannot be")) { try Alarms([key: text], name: "c") }
+        }
+    }
+
+    @Test("Every step is looked at at first, then fewer, neither more nor less where the training is longer") func looks() {
+        #expect((1...1_000).allSatisfy(Alarms.looks) && (1_001...10_000).count(where: Alarms.looks) == 900 && (10_001...100_000).count(where: Alarms.looks) == 900)
     }
 
     @Test("Clipping is told of once where it fires in more than half of a hundred steps, and at the end where it never did") func clipping() {

@@ -52,6 +52,27 @@ struct HistoryTests {
         }
     }
 
+    @Test("alarms of steps are kept up to the step that is resumed from, one of a training's end goes with it")
+    func alarms() throws {
+        func alarm(_ step: Int) -> String { #"{"event":"alarm", "step":\#(step), "kind":"clipping"}"# }
+        let lines = [Self.start] + Self.steps[0..<2] + [alarm(2), Self.steps[2], alarm(3), Self.epoch(1), alarm(3)]
+        for (step, kept) in [(3, 7), (2, 4), (1, 2)] {
+            for end in [[], [#"{"event":"end", "outcome":"completed"}"#]] {
+                try Self.withFile((lines + end).joined(separator: "\n") + "\n") { path in
+                    _ = try History(resuming: path, at: step, completedEpochs: step / 3)
+                    try #expect(String(contentsOfFile: path, encoding: .utf8) == lines.prefix(kept).joined(separator: "\n") + "\n")
+                }
+            }
+        }
+    }
+
+    @Test("a step that is not finite has the members of every step; what is not finite is null", arguments: [(Double.nan, "null, \"gradient_norm_reason\":\"nan\""), (.infinity, "null, \"gradient_norm_reason\":\"inf\""), (2.5, "2.5")])
+    func notFinite(_ norm: Double, _ written: String) {
+        let line = Event.notFinite(step: 3, epoch: 2, learningRate: 0.5, gradientNorm: norm, reason: "the loss is inf", layers: []).line
+        #expect(line == #"{"event":"step", "step":3, "epoch":2, "loss":null, "loss_reason":"the loss is inf", "learning_rate":0.5, "gradient_norm":"# + written
+            + #", "clipped_gradient_norm":null, "clipped_gradient_norm_reason":"the step changed nothing", "clip_coefficient":null, "clip_coefficient_reason":"the step changed nothing", "layers":[]}"#)
+    }
+
     @Test("a folder is trained in by one process at a time")
     func lock() throws {
         try Self.withFile("") { path in

@@ -87,8 +87,10 @@ struct RunFolderTests {
         let position = RunPosition(step: 12, epochLoss: 0.1 + 0.2, rescheduledAt: 7)
         let watching = RunPosition(
             step: 12, epochLoss: 0.1 + 0.2, best: LossWatch(best: 0.7 * 0.1, since: 3), plateau: PlateauState(watch: LossWatch(best: 1 / 3, since: 2), reductions: 4))
+        let warned = RunPosition(step: 7, alarms: try Alarms(["alarm_dead": "2 0.linear:3 1.0.linear:1", "alarm_clipping": "0 3 7"], name: "c"))
+        #expect(warned != RunPosition(step: 7))
         let hopeless = RunPosition(best: LossWatch(best: .infinity, since: 2))
-        for position in [RunPosition(), position, watching, hopeless] {
+        for position in [RunPosition(), position, watching, warned, hopeless] {
             #expect(try RunPosition(position.metadata, name: "c") == position)
         }
         #expect(Set(position.metadata.keys) == ["step", "epoch_loss", "rescheduled_at"])

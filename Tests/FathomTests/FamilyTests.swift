@@ -87,7 +87,7 @@ import Testing
             let network = try Network("[linear(16) tanh] * \(depth) linear(1)"), rows = 4096
             func total(_ rows: Int) throws -> Int {
                 try trainingMemory(
-                    network, inputs: 16, outputs: 1, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), batch: rows, recompute: recompute)
+                    network, inputs: 16, outputs: 1, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), batch: rows, recompute: recompute, instruments: .none)
             }
             return try total(rows) - total(1)
         }

@@ -25,6 +25,8 @@ struct ReferenceNetwork {
         /// What each layer gave, by its position, after the activation that follows where it is a linear layer or a normalization; before it, where there is one.
         var signals: [String: Batch] = [:]
         var arguments: [String: (part: Part, z: Batch)] = [:]
+        /// ‖s·f(x)‖/‖x‖ of each residual.
+        var branches: [String: Double] = [:]
         /// What is added to one number of a layer's signal, there where it is made.
         var nudge: (path: String, step: Int, row: Int, column: Int, by: Double)?
         /// Mean and unbiased variance of the columns that each batchnorm saw.
@@ -100,6 +102,8 @@ struct ReferenceNetwork {
             let branch = apply(part.inside, "\(path).", x, &pass)
             let shortcut = tensor("projection.weight").map { weight in eachRow { affine($0, weight, nil) } } ?? x
             let scale = tensor("scale")?[0] ?? fixedScale(part)
+            func size(_ batch: Batch) -> Double { batch.joined().joined().reduce(0) { $0 + $1 * $1 }.squareRoot() }
+            pass.branches[path] = abs(scale) * size(branch) / size(shortcut)
             return zip(shortcut, branch).map { zip($0, $1).map { zip($0, $1).map { $0 + scale * $1 } } }
         case "sequence":
             let steps = Int(part.arguments[0])!, columns = x[0][0].count / steps
