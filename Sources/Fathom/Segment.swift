@@ -27,7 +27,10 @@ package final class Segment {
     ///   - layers: positions in the model's network, or in what is inside of a block of it. Dropout among them drops nothing.
     ///   - blocks: the positions of the block, and of those around it from the outermost on.
     ///   - gradients: where the gradients of weights go too; nil: they are not made.
-    package init(_ model: Model, inside blocks: [Int] = [], layers: Range<Int>, rows: Int, gradients: GradientScratch? = nil) throws {
+    ///   - goesBack: whether `products` are asked for.
+    package init(
+        _ model: Model, inside blocks: [Int] = [], layers: Range<Int>, rows: Int, gradients: GradientScratch? = nil, goesBack: Bool = true
+    ) throws {
         let network = model.network(inside: blocks), content = Network(network.layers[layers].map { .layer($0) })
         (self.model, self.layers, self.rows) = (model, layers, rows)
         let ordinal = model.ordinal(inside: blocks, layers.lowerBound), layout = model.layout
@@ -48,6 +51,7 @@ package final class Segment {
             let x = plan.gathered(input)
             let pass = content.forward(Signal(x, steps: input.steps), ordinal: ordinal, &plan), y = pass.output.values
             let forward = plan.calls.count
+            guard goesBack else { return (plan, forward, pass.output, x) }
             let error = plan.gathered(Shape(columns: y.columns, steps: pass.output.steps))
             let dz = plan.backward(throughActivationOf: pass.output, error)
             let product = pass.backward(dz, true, &plan) ?? dz
@@ -70,7 +74,7 @@ package final class Segment {
 
     /// vJ for error signals [rows × output] at the batch of the last forward pass: [rows × input].
     package func products(_ v: [Float]) -> [Float] {
-        precondition(v.count == rows * output.size)
+        precondition(v.count == rows * output.size && forwardCount < calls.count)
         if needsForward { run(1..<forwardCount) }
         run(forwardCount, with: v)
         run(forwardCount + 1..<calls.count)

@@ -3,7 +3,7 @@ import FathomData
 import FathomFormats
 
 /// A recipe with its data, checked and resolved: all that a training needs, before anything is written.
-package struct Experiment {
+package struct Experiment: Sendable {
     /// Resolved: every choice that was left open is made.
     package private(set) var recipe: Recipe
     /// Names the run folder.

@@ -46,17 +46,24 @@ public struct Advice: Sendable {
     /// comes first which is nearer once the learned scales of its residual blocks have grown to 1/√depth. Those that cannot be made into a model
     /// are left out, and those that come to the same as a better one.
     ///
+    /// They are tried side by side, on as many threads as there are; each has its own parameters and a batch's signals in memory.
+    ///
     /// - Parameters:
     ///   - samples: a batch, of two rows at least.
     ///   - initializer: of layers that do not say; nil: what fits. Cures take its place.
     ///   - seed: of the networks' parameters.
+    ///   - progress: is told, from any thread, that one more of so many is tried.
     public static func all(
-        for network: Network, samples: Samples, outputs: Int? = nil, initializer: Initializer? = nil, details: Model.Details = .init(), seed: UInt64 = 0
+        for network: Network, samples: Samples, outputs: Int? = nil, initializer: Initializer? = nil, details: Model.Details = .init(), seed: UInt64 = 0,
+        progress: @Sendable (_ count: Int) -> Void = { _ in }
     ) throws -> [Advice] {
-        let tried = try network.cures(initializer: initializer).compactMap { cure -> Advice? in
+        let cures = network.cures(initializer: initializer)
+        let tried = try concurrentMap(cures.count) { place -> Advice? in
+            defer { progress(cures.count) }
+            let cure = cures[place]
             guard let model = try? Model(cure.network, inputs: samples.columns, outputs: outputs, seed: seed, details: details, samples: samples) else { return nil }
             return try Advice(cure, model, samples, seed: seed)
-        }
+        }.compactMap(\.self)
         // A rezero block is the identity at the start, whatever is inside: such cures are equally near. What is inside counts once the scales have grown.
         func whenGrown(_ advice: Advice) -> Double {
             let grown = advice.cure.network.description.replacingOccurrences(of: "residual(rezero)", with: "residual(scale: 1/sqrt(depth))")

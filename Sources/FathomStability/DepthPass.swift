@@ -32,7 +32,9 @@ public struct DepthPass: Sendable {
         guard samples.count > 0 else { throw FathomError.invalid("a Jacobian needs at least one sample") }
         (self.model, self.samples, self.steps) = (model, samples.count, steps)
         mixesSamples = model.network.mixesRows
-        func forward(_ x: [Float], _ layers: Range<Int>) throws -> [Float] { try Segment(model, layers: layers, rows: samples.count).forward(x) }
+        func forward(_ x: [Float], _ layers: Range<Int>) throws -> [Float] {
+            try Segment(model, layers: layers, rows: samples.count, goesBack: false).forward(x)
+        }
         var signals = [first == 0 ? inputs : try forward(inputs, 0..<first)], overflow: Int?
         for (index, step) in steps.enumerated() where overflow == nil {
             let next = try forward(signals[index], step)

@@ -1,5 +1,6 @@
 import CLapack
 import Fathom
+import Foundation
 
 // LAPACK and BLAS behind values: the only file that calls them.
 
@@ -66,6 +67,14 @@ extension Matrix {
     private func checkFinite() throws(FathomError) {
         guard values.allSatisfy(\.isFinite) else { throw .invalid("a matrix holds a value that is not finite; it has no spectrum") }
     }
+}
+
+/// Keeps BLAS on the thread that calls it, for a process that shares its processors out itself. OpenBLAS else starts threads for a product of 128 × 128 that wait
+/// for each other longer than they multiply. Other libraries are left as they are.
+package func keepLinearAlgebraOnItsThread() {
+    typealias SetThreads = @convention(c) (Int32) -> Void
+    guard let program = unsafe dlopen(nil, RTLD_NOW), let function = unsafe dlsym(program, "openblas_set_num_threads") else { return }
+    unsafe unsafeBitCast(function, to: SetThreads.self)(1)
 }
 
 /// Calls a routine of LAPACK twice: asked with a size of −1 it says in its workspace how much it wants.

@@ -33,7 +33,9 @@ public struct LayerMap: Sendable {
         return normalizes(model.network(inside: blocks).layers[layers]) ? 0x1p-21 : nil
     }
 
-    private func segment(rows: Int) throws -> Segment { try Segment(model, inside: blocks, layers: layers, rows: rows) }
+    private func segment(rows: Int, goesBack: Bool = true) throws -> Segment {
+        try Segment(model, inside: blocks, layers: layers, rows: rows, goesBack: goesBack)
+    }
 
     /// What goes in at a sample, or of the batch where it is mixed.
     private func input(at sample: Int) -> ArraySlice<Float> { mixesSamples ? input[...] : input[sample * inputs..<(sample + 1) * inputs] }
@@ -81,7 +83,7 @@ public struct LayerMap: Sendable {
     /// J·U for a few columns U, [inputs × columns], by central differences of the forward pass along each column over 2·2⁻⁸ of the input's norm: within about
     /// 3e-5 of ‖U‖ where the map is smooth. Kernels know no forward derivative; where digits count, `backward` has the last word.
     public func forwardDifference(_ u: Matrix, sample: Int = 0) throws -> Matrix {
-        let segment = try segment(rows: mixesSamples ? samples : 2 * u.columns), x = input(at: sample)
+        let segment = try segment(rows: mixesSamples ? samples : 2 * u.columns, goesBack: false), x = input(at: sample)
         let norm = x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         var lengths: [Double] = [], moved: [[Float]] = []
         for i in 0..<u.columns {

@@ -22,7 +22,7 @@ public struct LayerProfile: Sendable, Hashable {
 
 /// A forward pass over a batch layer by layer, inside of blocks too, and a backward pass whose error signal is scaled to about 1 before each layer: what it says of
 /// gradients neither underflows nor overflows, though in training they may. Nothing is dropped.
-public struct LayerPass {
+public struct LayerPass: Sendable {
     /// Of every layer that learns something, in the order of the network, up to an overflow.
     public private(set) var layers: [LayerProfile] = []
     /// Jacobians of each of `layers`, with the activation that follows it.
@@ -73,7 +73,7 @@ public struct LayerPass {
     }
 
     private mutating func output(of layer: any Layer, _ activation: Activation?, _ stage: inout Stage, name: String) throws -> [Float] {
-        let position = stage.layers.lowerBound, own = try Segment(model, inside: stage.blocks, layers: position..<position + 1, rows: samples)
+        let position = stage.layers.lowerBound, own = try Segment(model, inside: stage.blocks, layers: position..<position + 1, rows: samples, goesBack: false)
         let z = own.forward(stage.input)
         var y = z, slopes: [Float]? = layer is Recurrent ? (layer as? Recurrent)?.slopes(at: z) : []
         if activation != nil {

@@ -35,4 +35,12 @@ public struct Matrix: Sendable, Equatable {
     public var frobeniusNorm: Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
 
     func firstColumns(_ count: Int) -> Matrix { Matrix(rows: rows, columns: count, values: Array(values.prefix(rows * count))) }
+
+    func lastColumns(_ count: Int) -> Matrix { Matrix(rows: rows, columns: count, values: Array(values.suffix(rows * count))) }
+
+    /// The columns of this, then those of another of as many rows.
+    func beside(_ other: Matrix) -> Matrix {
+        precondition(rows == other.rows)
+        return Matrix(rows: rows, columns: columns + other.columns, values: values + other.values)
+    }
 }

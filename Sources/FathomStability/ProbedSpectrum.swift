@@ -23,22 +23,24 @@ public struct ProbedSpectrum: Sendable {
     public init(_ pass: DepthPass, sample: Int = 0, directions: Int = 8, rounds: Int = 2, probes: Int = 16, seed: UInt64 = 0) throws {
         try pass.checkFinite()
         let last = pass.steps.count, range = (last == 1 ? 1 : 2)...last
-        func backward(_ start: GradedProduct) throws -> GradedProduct {
-            var product = start
-            for l in range.reversed() where product.rank > 0 {
-                product.take(try pass.backward(l, product.directions, sample: sample), rounding: 0x1p-21)
-            }
-            return product
+        // A pass costs by its steps more than by its columns: the probes go with the directions.
+        var product = GradedProduct(columns: pass.size(last), directions: directions, seed: seed), signals = Probes(rows: pass.size(last), count: probes, seed: seed)
+        for l in range.reversed() {
+            let count = product.rank, scaled = signals.scaled()
+            let images = try pass.backward(l, count > 0 ? product.directions.beside(scaled) : scaled, sample: sample)
+            if count > 0 { product.take(images.firstColumns(count), rounding: 0x1p-21) }
+            signals.values = images.lastColumns(probes)
         }
-        var product = try backward(GradedProduct(columns: pass.size(last), directions: directions, seed: seed))
-        lyapunov = LyapunovSpectrum(growth: product.growth)
+        (lyapunov, logRMS) = (LyapunovSpectrum(growth: product.growth), signals.logRMS)
         for _ in 0..<rounds where product.rank > 0 {
             var q = product.directions
             for l in range { q = try pass.forwardDifference(l, q, sample: sample).qr().q }
-            product = try backward(GradedProduct(start: q))
+            product = GradedProduct(start: q)
+            for l in range.reversed() where product.rank > 0 {
+                product.take(try pass.backward(l, product.directions, sample: sample), rounding: 0x1p-21)
+            }
         }
         (logLargest, steps, isOverTime) = (try product.logSingularValues(), range.count, false)
-        logRMS = try Self.logRMS(range, rows: pass.size(last), probes: probes, seed: seed) { try pass.backward($0, $1, sample: sample) }
     }
 
     /// Of ∂s_T/∂s₁, without power iteration: over many time steps a few random directions turn to the ones that grow most by themselves.
@@ -48,23 +50,37 @@ public struct ProbedSpectrum: Sendable {
         for t in range.reversed() where t <= pass.steps && product.rank > 0 { product.take(back(t, product.directions), rounding: 0x1p-21) }
         (logLargest, lyapunov) = (try product.logSingularValues(), LyapunovSpectrum(growth: product.growth))
         (steps, isOverTime) = (max(0, pass.steps - 1), true)
-        logRMS = pass.steps < 2
-            ? SampleMean([0]) : try Self.logRMS(range, rows: pass.stateSize, probes: probes, seed: seed) { back($0, $1) }
+        var signals = Probes(rows: pass.stateSize, count: probes, seed: seed)
+        for t in range.reversed() where t <= pass.steps { signals.values = back(t, signals.scaled()) }
+        logRMS = pass.steps < 2 ? SampleMean([0]) : signals.logRMS
+    }
+}
+
+/// Random error signals on their way back, scaled to about 1 at each step.
+private struct Probes {
+    /// One a column.
+    var values: Matrix
+    private let rows: Int
+    private var logScale = 0.0
+
+    init(rows: Int, count: Int, seed: UInt64) {
+        var random = CounterRandom(seed: seed, stream: 0x524D53)
+        self.rows = rows
+        values = Matrix(rows: rows, columns: count, values: (0..<rows * count).map { _ in random.normal() })
     }
 
-    private static func logRMS(
-        _ range: ClosedRange<Int>, rows: Int, probes: Int, seed: UInt64, back: (Int, Matrix) throws -> Matrix
-    ) throws -> SampleMean {
-        var random = CounterRandom(seed: seed, stream: 0x524D53), logScale = 0.0
-        var v = Matrix(rows: rows, columns: probes, values: (0..<rows * probes).map { _ in random.normal() })
-        for l in range.reversed() {
-            let largest = v.values.reduce(0) { max($0, $1.magnitude) }
-            guard largest > 0 else { break }
-            logScale += log(largest)
-            v = try back(l, Matrix(rows: v.rows, columns: probes, values: v.values.map { $0 / largest }))
-        }
-        let squares = (0..<probes).map { i in v.values[i * v.rows..<(i + 1) * v.rows].reduce(0) { $0 + $1 * $1 } }, mean = SampleMean(squares)
-        let directions = Double(min(v.rows, rows))
-        return SampleMean(mean: 0.5 * log(mean.mean / directions) + logScale, standardError: mean.standardError / (2 * mean.mean), draws: probes)
+    /// Where all are 0 they stay so.
+    mutating func scaled() -> Matrix {
+        let largest = values.values.reduce(0) { max($0, $1.magnitude) }
+        guard largest > 0 else { return values }
+        logScale += log(largest)
+        return Matrix(rows: values.rows, columns: values.columns, values: values.values.map { $0 / largest })
+    }
+
+    /// ½·ln of the mean of σ²: Hutchinson 1990.
+    var logRMS: SampleMean {
+        let n = values.rows, squares = (0..<values.columns).map { i in values.values[i * n..<(i + 1) * n].reduce(0) { $0 + $1 * $1 } }, mean = SampleMean(squares)
+        let directions = Double(min(n, rows))
+        return SampleMean(mean: 0.5 * log(mean.mean / directions) + logScale, standardError: mean.standardError / (2 * mean.mean), draws: values.columns)
     }
 }

@@ -25,7 +25,7 @@ public struct RecurrentPass: Sendable {
               network.layers[position] is Recurrent, let steps = network.inputSteps
         else { throw FathomError.invalid("there is no recurrent layer\(position.map { " at position \($0)" } ?? ""); rnn, lstm and gru are") }
         guard samples.count > 0 else { throw FathomError.invalid("a Jacobian needs at least one sample") }
-        let before = try Segment(model, layers: 0..<position, rows: samples.count).forward(model.standardizedInputs(samples))
+        let before = try Segment(model, layers: 0..<position, rows: samples.count, goesBack: false).forward(model.standardizedInputs(samples))
         let cell = try CellStep(model, position: position, rows: samples.count), width = cell.inputs
         (self.model, self.position, self.samples, stateSize) = (model, position, samples.count, cell.stateSize)
         inputs = (0..<steps).map { t in

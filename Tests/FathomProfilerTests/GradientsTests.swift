@@ -124,6 +124,46 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
         #expect(measured.sampled.contains { $0.contains("by probes") } && measured.text(width: 80).contains("by probes"))
     }
 
+    @Test func aProbedSpectrumSaysWhatItCannotTell() throws {
+        let network = "[linear(40) batchnorm relu] * 3 linear(3)"
+        let probed = try Self.measured(network, inputs: 8, batch: "32") { $0.parts = [.jacobians] }
+        // Sentences wrap.
+        let text = probed.text(width: 80).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(text.contains("whether half of all directions vanish at the same time probes cannot tell; --exact can, up to 1024 numbers"))
+        let ends = try #require(try Self.object(probed)["end_to_end"] as? [String: Any])
+        #expect(ends["probed"] as? Bool == true)
+        let exact = try Self.measured("[linear(8) tanh] * 3 linear(3)", inputs: 8)
+        let whole = try #require(try Self.object(exact)["end_to_end"] as? [String: Any])
+        #expect(!exact.text(width: 80).contains("probes cannot tell") && whole["probed"] as? Bool == false)
+    }
+
+    /// Widths cubed of 7 factors of 1,024, of 31 of 512, and of 10,000 of 128.
+    @Test func wideAndDeepOnesAreExactByDefault() {
+        for (factors, width) in [(7.0, 1024.0), (31, 512), (9_999, 128)] { #expect(factors * width * width * width <= GradientMeasurement.exactWork) }
+    }
+
+    @Test func ofManyLayersJacobiansAreTakenAtEvenlySpacedOnesAndSaidSo() throws {
+        let measured = try Self.measured("[linear(2) tanh] * 1200 linear(2)", inputs: 2) { $0.parts = [.jacobians] }
+        let places = measured.jacobians.indices.filter { measured.jacobians[$0] != nil }, gaps = Set(zip(places, places.dropFirst()).map { $1 - $0 })
+        #expect(places.count == 1024 && places.first == 0 && places.last == 1200 && gaps == [1, 2])
+        #expect(measured.sampled.contains { $0.contains("Jacobians of 1024 of 1201 layers, evenly spaced, at one sample; --exact takes all") })
+        let layers = try #require(try Self.object(measured)["layers"] as? [[String: Any]])
+        #expect(layers.count == 1201 && layers.count { $0["jacobian"] is NSNull } == 1201 - 1024)
+        #expect(measured.page.html.contains("1024 of 1201 layers"))
+    }
+
+    @Test func oneThreadMeasuresWhatThreeDo() throws {
+        let network = "linear(8) residual[layernorm linear(8) relu linear(8)] * 4 layernorm linear(3)"
+        let lines = try [1, 3].map { threads in try Kernels.$threadLimit.withValue(threads) { try Self.measured(network, inputs: 8).json.line } }
+        #expect(lines[0] == lines[1])
+    }
+
+    @Test func progressIsDrawnOnATerminalAlone() throws {
+        #expect(try profiler(small + ["--only", "signal"]).errors.contains("\r") == false)
+        #expect(ProgressLine.text("cures", 3, of: 18, width: 80) == "cures: 3 of 18" && ProgressLine.text("forward passes", 0, of: 0, width: 20) == "forward passes")
+        #expect(ProgressLine.text("Jacobians and signals", 1000, of: 10_001, width: 20) == "Jacobians and signa")
+    }
+
     @Test func aRunIsItsTrainedModelOnItsData() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "fathom-\(UUID().uuidString)"), path = folder.path
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -37,6 +37,22 @@ import Testing
         if runsFullSizes { print("Gaussian, width \(width), \(steps) steps: \(decades) decades, theory \(expected)") }
     }
 
+    /// ln σ of W₆₁⋯W₂ of the network below, whose weights' float32 values, taken as exact, were multiplied out and decomposed with 300 digits (mpmath 1.3, svd_r).
+    static let siblingLogs = [
+        0.200058651792078704, -0.801144013144987288, -2.30667872001780355, -4.05705834574163539, -4.91595792709150761, -10.3578915207863446, -11.4591742473019005,
+        -13.0315854622338605, -13.6873835900233036, -16.3677816341366233, -19.7325390093481689, -20.1666318039119439, -21.5171459527636621, -28.151520694866152,
+        -31.4817117156610692, -33.7805592002379306, -36.1269556524939845, -38.4718591621895888, -49.7871289205733456, -50.2057824589523221, -62.4384910912631775,
+        -75.850257063566007, -89.6828024202584595, -131.05270008337688,
+    ]
+
+    /// The Jacobians are the weights, exactly. What QR rounds in each of 60 factors, times the condition number of T, is below 1e-11, while float64 itself loses all
+    /// that is below e⁻³⁶ of the largest.
+    @Test("Every singular value of the Gaussian sibling is that of 300 digits") func gaussianSiblingInHighPrecision() throws {
+        let spectrum = try Self.spectrum("[linear(24, bias: false, init: gaussian(1))] * 61", inputs: 24)
+        #expect(spectrum.logSingularValues.count == Self.siblingLogs.count)
+        for (found, expected) in zip(spectrum.logSingularValues, Self.siblingLogs) { #expect(abs(found - expected) < 1e-11) }
+    }
+
     /// Like the acceptance test of exponents drawn in float64, through layers, the float32 backward kernels and the Jacobians that they make.
     @Test("Exponents of Gaussian linear networks are Newman's", arguments: runsFullSizes ? [2, 8, 32] : [2, 8]) func newman(size: Int) throws {
         let steps = runsFullSizes ? 20_000 : 1_500

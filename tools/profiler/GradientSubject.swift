@@ -12,8 +12,8 @@ struct GradientSubject {
     /// The first batch of a training.
     let samples: Samples
     let isTrained: Bool
-    /// Asked for; nil: as many as are fastest.
-    private let threadsAsked: Int?
+    /// Most that are used.
+    let threads: Int
 
     /// - Parameters:
     ///   - path: a recipe or a run folder.
@@ -59,7 +59,7 @@ struct GradientSubject {
         guard rows <= experiment.training.count else {
             throw FathomError.invalid("--samples \(rows): there are \(experiment.training.count) rows to train on")
         }
-        (self.experiment, self.model, self.isTrained, threadsAsked) = (experiment, model, isTrained, threads)
+        (self.experiment, self.model, self.isTrained, self.threads) = (experiment, model, isTrained, threads ?? Fathom.Kernels.threadsAvailable)
         samples = experiment.training.selecting(experiment.order(ofEpoch: 1)[..<rows].map(Int.init))
         guard model.inputs == samples.columns else {
             throw FathomError.invalid("the samples have \(samples.columns) features, the model takes \(model.inputs)")
@@ -72,17 +72,6 @@ struct GradientSubject {
         return try Model(
             recipe.network, inputs: samples.columns, outputs: experiment.outputs, initializer: recipe.initializer, seed: seed, details: experiment.details,
             samples: samples)
-    }
-
-    /// Those asked for, or all the processors, or one where a pass is faster on one: something else has the others then, and waiting for them costs more than they
-    /// give. The bits are the same.
-    func threads() throws -> Int {
-        let all = threadsAsked ?? Fathom.Kernels.threadsAvailable
-        guard threadsAsked == nil, all > 1 else { return all }
-        func fastest(_ threads: Int) throws -> Double {
-            try Fathom.Kernels.$threadLimit.withValue(threads) { try (0..<2).map { _ in try elapsed { _ = try DepthPass(model, samples) } }.min() ?? 0 }
-        }
-        return try fastest(all) <= fastest(1) ? all : 1
     }
 
     /// What is looked at, a line each.

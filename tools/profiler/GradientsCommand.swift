@@ -2,6 +2,7 @@ import ArgumentParser
 import Fathom
 import FathomCommandLine
 import FathomFormats
+import FathomStability
 import Foundation
 
 struct GradientsCommand: ParsableCommand {
@@ -81,7 +82,12 @@ struct GradientsCommand: ParsableCommand {
         request.isRandomSignal = signal == "random"
         request.jacobianSamples = jacobianSamples.flatMap { Int($0) } ?? request.jacobianSamples
         request.isExact = exact
-        let measured = try Fathom.Kernels.$threadLimit.withValue(subject.threads()) { try GradientMeasurement(subject, request) }
+        let line = ProgressLine()
+        keepLinearAlgebraOnItsThread()
+        let measured = try Fathom.Kernels.$threadLimit.withValue(subject.threads) {
+            defer { line.finish() }
+            return try GradientMeasurement(subject, request, progress: line)
+        }
         if let page {
             try measured.page.write(to: page.path)
             StandardStreams.note("report: \(page.path)")

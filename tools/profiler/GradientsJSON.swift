@@ -62,7 +62,7 @@ extension GradientMeasurement.Spectrum {
     fileprivate var json: JSON {
         func decimals(_ value: Double?) -> JSON { number(value.map(decimal)) }
         return .object([
-            .init("over", isOverTime ? "time" : "depth"), .init("log10_largest", decimals(logLargest)), .init("log10_median", decimals(logMedian)),
+            .init("over", isOverTime ? "time" : "depth"), .init("probed", .boolean(first == nil)), .init("log10_largest", decimals(logLargest)), .init("log10_median", decimals(logMedian)),
             .init("log10_smallest", decimals(logSmallest)), .init("log10_rms", decimals(logRMS)), .init("log10_condition", decimals(logCondition)),
             .init("log10_bound", decimals(logBound)), .init("growing", number(growing)), .init("shrinking", number(shrinking)),
         ])

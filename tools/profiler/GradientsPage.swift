@@ -68,10 +68,12 @@ extension GradientMeasurement {
                 .line("saturated", places, layers.map { $0.saturated ?? .nan }), .line("dead columns", places, layers.map { $0.dead ?? .nan }),
             ], note: "saturated: |φ′| below a twentieth of its maximum; dead: φ′ = 0 in every row"))
         }
-        if !jacobians.isEmpty {
+        let measured = zip(places, jacobians).compactMap { place, jacobian in jacobian.map { (place: place, jacobian: $0) } }
+        if !measured.isEmpty {
+            let places = measured.map(\.place)
             charts.append(Chart("Jacobians of the layers", x: x, y: Axis("singular value", .logarithmic), [
-                .line("largest", places, jacobians.map(\.largest)), .line("rms", places, jacobians.map { $0.meanSquare.squareRoot() }),
-                .line("smallest", places, jacobians.map { $0.smallest ?? .nan }),
+                .line("largest", places, measured.map(\.jacobian.largest)), .line("rms", places, measured.map { $0.jacobian.meanSquare.squareRoot() }),
+                .line("smallest", places, measured.map { $0.jacobian.smallest ?? .nan }),
             ], marks: [.y(1, "neither grows nor shrinks")]))
         }
         return charts

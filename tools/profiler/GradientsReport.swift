@@ -59,7 +59,8 @@ extension GradientMeasurement {
     private func spectrumLines(_ spectrum: Spectrum, of product: String) -> [String] {
         guard let median = spectrum.logMedian, let smallest = spectrum.logSmallest, let condition = spectrum.logCondition else {
             let bound = spectrum.logBound.map { "; the bound Π‖J‖ says \(factorText($0))" } ?? ""
-            return ["spectrum of \(product): largest \(factorText(spectrum.logLargest)) at least, rms \(factorText(spectrum.logRMS)), by probes\(bound)"]
+            return ["spectrum of \(product): largest \(factorText(spectrum.logLargest)) at least, rms \(factorText(spectrum.logRMS)), by probes\(bound); "
+                + "whether half of all directions vanish at the same time probes cannot tell; --exact can, up to \(LayerMap.widestExact) numbers"]
         }
         let values = (spectrum.first?.logSingularValues ?? []).filter(\.isFinite).map(decimal), collapsed = spectrum.first?.collapsed ?? 0
         let condition10 = condition.isFinite ? "condition \(factorText(condition).dropFirst())" : "\(collapsed) of \((spectrum.first?.logSingularValues ?? []).count) are 0"
@@ -73,7 +74,9 @@ extension GradientMeasurement {
 
     private var jacobianLines: [String] {
         guard jacobians.count > 1 else { return [] }
-        let all = zip(pass.layers, jacobians).map { (name: $0.name, rms: $1.meanSquare.squareRoot(), largest: $1.largest, condition: $1.condition) }
+        let all = zip(pass.layers, jacobians).compactMap { layer, jacobian in
+            jacobian.map { (name: layer.name, rms: $0.meanSquare.squareRoot(), largest: $0.largest, condition: $0.condition) }
+        }
         guard let low = all.min(by: { $0.rms < $1.rms }), let high = all.max(by: { $0.rms < $1.rms }), let largest = all.max(by: { $0.largest < $1.largest }) else {
             return []
         }

@@ -123,12 +123,12 @@ extension LabExperiment {
 
 extension DepthLab {
     func result() throws -> LabResult {
-        let progress = labProgress, digits = try Digits(data, seed: seed)
+        let line = ProgressLine(), digits = try Digits(data, seed: seed)
+        defer { line.finish() }
         var result = LabResult("[linear(\(width)) \(activation)] × depth on \(data), \(steps) steps of \(Self.batch) rows for each training")
-        let trials = try trials(digits, progress: progress)
+        let trials = try trials(digits) { line.begin($0) }
         addTrials(trials, to: &result)
-        addMap(try map(digits, progress: progress), to: &result)
-        progress("")
+        addMap(try map(digits) { line.begin($0) }, to: &result)
         return result
     }
 
@@ -181,11 +181,4 @@ extension DepthLab {
             "Trainable depth: tanh, σ_b² = 0.05", rows: map.depths.map(String.init), "depth", columns: map.gains.map { figure($0) }, "σ_w", map.accuracies, unit: "accuracy",
             range: 0...1, line: ("6ξ", places), note: "At the border of the map where 6ξ is beyond it."))
     }
-}
-
-/// A line on a terminal that is redrawn; nothing elsewhere.
-private func labProgress(_ text: String) {
-    guard Terminal.current().isInteractive else { return }
-    let room = max(1, (Terminal.width() ?? 80) - 1)
-    StandardStreams.raw("\r\u{1B}[K" + String(text.prefix(room)))
 }

@@ -1,0 +1,42 @@
+import Dispatch
+import Fathom
+import Synchronization
+
+/// make(0), make(1), … side by side, begun in this order, on as many threads as kernels may take. Each runs its kernels on its own thread alone: small layers are
+/// not worth a team, and nothing waits for another thread where something else has the processor. The bits are those of one after another.
+///
+/// - Throws: of those that fail, the error of the first in order; what has not begun by then is left out.
+package func concurrentMap<Result: Sendable>(_ count: Int, _ make: @Sendable (Int) throws -> Result) throws -> [Result] {
+    let next = Atomic(0), results = Mutex([Result?](repeating: nil, count: count)), failure = Mutex<(place: Int, error: any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: min(count, max(1, Kernels.threadsAvailable))) { _ in
+        Kernels.$threadLimit.withValue(1) {
+            while true {
+                let place = next.add(1, ordering: .relaxed).oldValue
+                guard place < count, failure.withLock({ $0 == nil }) else { return }
+                do {
+                    let result = try make(place)
+                    results.withLock { $0[place] = result }
+                } catch {
+                    failure.withLock { if $0.map({ place < $0.place }) ?? true { $0 = (place, error) } }
+                }
+            }
+        }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+    return results.withLock { $0.compactMap(\.self) }
+}
+
+/// Both, made side by side.
+package func concurrently<A: Sendable, B: Sendable>(_ a: @Sendable () throws -> A, _ b: @Sendable () throws -> B) throws -> (A, B) {
+    let first = Mutex<A?>(nil), second = Mutex<B?>(nil)
+    _ = try concurrentMap(2) { place in
+        if place == 0 {
+            let made = try a()
+            first.withLock { $0 = made }
+        } else {
+            let made = try b()
+            second.withLock { $0 = made }
+        }
+    }
+    return (first.withLock { $0! }, second.withLock { $0! })
+}
