@@ -23,6 +23,8 @@ typedef struct strip {
 
 enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
 
+#define FENCE __asm__ volatile("" ::: "memory")  // no load or store is moved across it
+
 #define COLUMNS 16
 #define WIDTH LANES
 #define STRIP(name) KERNEL(strip_##name)
@@ -38,6 +40,8 @@ enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
 #undef STRIP
 #undef WIDTH
 #undef COLUMNS
+
+#undef FENCE
 
 enum { HALF_VECTORS = LANES < 8 ? 8 / LANES : 1 };  // vectors in half a panel row
 

@@ -57,10 +57,21 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
         for (size_t left = s->steps; left > 0; a += s->a_block) {
             size_t steps = left < 16 ? left : 16;
             left -= steps;
-            // One step a turn: clang hoists the loads of unrolled steps until the sums spill.
-            _Pragma("clang loop unroll(disable)")
-            for (const float *end = b + 16 * steps, *column = a; b < end; b += 16, column += a_step)
+            const float *column = a;
+            // Four steps a turn: what a turn costs besides multiply-adds is time where another thread shares the core. Without the fences clang hoists the loads of
+            // all four until the sums spill.
+            for (; steps >= 4; steps -= 4, b += 4 * 16, column += 4 * a_step) {
                 STRIP(step)(sum, rows, vectors, column, a_row, b, s->b_stride);
+                FENCE;
+                STRIP(step)(sum, rows, vectors, column + a_step, a_row, b + 16, s->b_stride);
+                FENCE;
+                STRIP(step)(sum, rows, vectors, column + 2 * a_step, a_row, b + 2 * 16, s->b_stride);
+                FENCE;
+                STRIP(step)(sum, rows, vectors, column + 3 * a_step, a_row, b + 3 * 16, s->b_stride);
+                FENCE;
+            }
+            _Pragma("clang loop unroll(disable)")
+            for (; steps > 0; steps--, b += 16, column += a_step) STRIP(step)(sum, rows, vectors, column, a_row, b, s->b_stride);
         }
 
         if (s->bias)

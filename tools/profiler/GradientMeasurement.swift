@@ -46,7 +46,7 @@ struct GradientMeasurement {
     /// What was sampled, and how more of it is had.
     private(set) var sampled: [String] = []
 
-    /// n³ for each factor of a product, inputs · outputs · the smaller of both for each layer: more than this is probed. Some 30 seconds of a core.
+    /// n³ for each factor of a product, inputs · outputs · the smaller of both for each layer: more than this is probed. Some 30 seconds of a core, by what less takes.
     static let exactWork = 2.5e10
     /// Layers whose Jacobians are taken: of more, as many that are evenly spaced.
     static let mostJacobians = 1024
