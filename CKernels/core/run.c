@@ -36,9 +36,9 @@ static void help(const list *l, size_t begin, size_t end, int thread, fathom_tea
 // A group: calls that do not wait for each other. A thread does its own shares, then helps: processors are seldom equally fast for long, since
 // others' programs share their caches, their memory and, where they are virtual, the cores themselves.
 static void run_group(const list *l, size_t begin, size_t end, int thread, fathom_team team) {
-    fathom_share shares[FATHOM_QUEUES];
+    fathom_share shares[FATHOM_OFFERED];
     _Atomic uint64_t *untaken = team.offers[thread].untaken;
-    size_t offered = begin + FATHOM_QUEUES < end ? begin + FATHOM_QUEUES : end;
+    size_t offered = begin + FATHOM_OFFERED < end ? begin + FATHOM_OFFERED : end;
     for (size_t i = begin; i < offered; i++) {
         shares[i - begin] = fathom_share_of(&l->calls[i], thread, team.threads);
         if (shares[i - begin].pieces > 1) fathom_offer(&untaken[i - begin], shares[i - begin].pieces);
@@ -49,7 +49,7 @@ static void run_group(const list *l, size_t begin, size_t end, int thread, fatho
             for (int piece; (piece = fathom_take(&untaken[i - begin], true)) >= 0;) run_piece(l, &l->calls[i], share, piece);
         else
             for (int piece = 0; piece < share.pieces; piece++) run_piece(l, &l->calls[i], share, piece);
-        if (l->times && thread == 0) l->times[i + 1] = nanoseconds();
+        if (l->times && thread == 0 && i + 1 < end) l->times[i + 1] = nanoseconds();
     }
     help(l, begin, offered, thread, team);
 }

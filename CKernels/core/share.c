@@ -43,7 +43,7 @@ static fathom_range rectangle(fathom_grid g, int thread, int threads) {
     return r;
 }
 
-// A piece is some 5 µs of work or more: taking it costs some 20 ns, from another thread ten times as much. In more than this many pieces a product reads
+// A piece is some 10 µs of work or more: taking it costs some 20 ns, from another thread ten times as much. In more than this many pieces a product reads
 // its first operand, which every piece reads whole, too often.
 static const double flops_per_piece = 1e6, bytes_per_piece = 64e3;
 enum { MOST_PIECES = 12 };

@@ -27,9 +27,9 @@ typedef struct fathom_gate {
 
 // The pieces of a thread's shares that nobody has taken, of one call of its group after another: it takes the first of a call itself, the others the last
 // (see share.c). What it offers lies in one cache line, which moves once to whom looks into it. Calls behind the first so many of a group are not offered.
-enum { FATHOM_QUEUES = 8 };
+enum { FATHOM_OFFERED = 8 };
 typedef struct fathom_offers {
-    _Alignas(64) _Atomic uint64_t untaken[FATHOM_QUEUES];
+    _Alignas(64) _Atomic uint64_t untaken[FATHOM_OFFERED];
 } fathom_offers;
 
 typedef struct fathom_team {

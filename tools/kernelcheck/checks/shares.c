@@ -81,7 +81,7 @@ static void rush_for_pieces(void *context, int thread, fathom_team team) {
     rush *r = context;
     for (int turn = 0; turn < TURNS; turn++) {
         int owner = turn % team.threads;
-        _Atomic uint64_t *untaken = &team.offers[owner].untaken[turn % FATHOM_QUEUES];
+        _Atomic uint64_t *untaken = &team.offers[owner].untaken[turn % FATHOM_OFFERED];
         if (thread == owner) fathom_offer(untaken, PIECES);
         for (int piece; (piece = fathom_take(untaken, thread == owner)) >= 0;) atomic_fetch_add(&r->taken[turn][piece], 1);
         fathom_barrier(team);
