@@ -10,9 +10,10 @@ package func concurrentMap<Result: Sendable>(_ count: Int, _ make: @Sendable (In
     let next = Atomic(0), results = Mutex([Result?](repeating: nil, count: count)), failure = Mutex<(place: Int, error: any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: min(count, max(1, Kernels.threadsAvailable))) { _ in
         Kernels.$threadLimit.withValue(1) {
-            while true {
+            // What has been taken is made, whatever has failed meanwhile: so everything before the first failure is.
+            while failure.withLock({ $0 == nil }) {
                 let place = next.add(1, ordering: .relaxed).oldValue
-                guard place < count, failure.withLock({ $0 == nil }) else { return }
+                guard place < count else { return }
                 do {
                     let result = try make(place)
                     results.withLock { $0[place] = result }
