@@ -9,18 +9,25 @@ typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows,
 enum { STRIP_ROWS = 48 };
 _Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of whole tiles and blocks");
 
+// Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost.
+static size_t KERNEL(depth_of_block)(size_t depth, size_t rows) {
+    return rows <= 2 * TILE_ROWS ? depth : even_part(depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
+}
+
 // Blocks of rows, in them blocks of k, in them panels: a block of A stays in the second-level cache for all panels, a block of
 // B in the first for all tiles of the rows.
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
-    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = even_part(p->depth, DEPTH_BLOCK, 16);
+    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p->depth, row_block);
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
         do {
             size_t steps = least(depth_block, p->depth - k);
             for (size_t panel = range.panel_begin; panel < range.panel_end;) {
                 tile_width width = KERNEL(choose_width)(p, rows, panel, range.panel_end);
-                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width);
-                for (size_t end = panel + panels_of(width); panel < end; panel++)
+                size_t end = panel + panels_of(width);
+                lines ahead = next_block(p, range, end, k, steps, depth_block);
+                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
+                for (; panel < end; panel++)
                     if (k + steps == p->depth) finish(a, row, rows, panel);
             }
             k += steps;

@@ -3,9 +3,17 @@
 // Parameters of the include, per instruction set:
 //   TILE_ROWS      rows of the register tile, 1 ... 12
 //   TILE_VECTORS   vectors of sums in registers, at least 4·16/LANES: a tile of few rows takes 2 or 4 panels, as many as fit
-//   DEPTH_BLOCK    steps of k for which a block of B stays in the first-level cache; a multiple of 16
-//   ROW_BLOCK      rows of A whose block stays in the second-level cache
+//   DEPTH_BLOCK    most steps of k for which a block of B stays in the first-level cache; a multiple of 16
+//   ROW_BLOCK      most rows of a block of A
+//   A_BLOCK        most floats of a block of A, which stays in the second-level cache; at least 16·ROW_BLOCK
 // Needs simd/vector.h.
+
+// What will be multiplied next, brought into the first-level cache meanwhile: lines of 16 floats. The hardware sees one panel's end, not where the next begins.
+typedef struct lines {
+    const float *next, *end;
+} lines;
+
+enum { LINES_AHEAD = 4 };  // in 16 steps of k
 
 // A strip of tiles: one block of k of some rows of C, in one to four panels.
 typedef struct strip {
@@ -16,6 +24,7 @@ typedef struct strip {
     size_t steps;      // of k
     float *c;          // first row of the first panel
     size_t c_stride;
+    lines *ahead;
     const float *bias; // of the first panel, added last; NULL: none
     bool from_zero;    // rather than from the stored C
     bool rectify;      // max(C, 0) last
@@ -129,8 +138,19 @@ static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t pan
     return ONE_PANEL;
 }
 
+// The block of B that comes after steps k ..< k + steps of the panels up to `panel`, in blocks of depth_block steps: of the next panel, of the first one
+// further down, or after the range's last what another piece of the product begins with.
+INLINE lines next_block(const product *p, fathom_range range, size_t panel, size_t k, size_t steps, size_t depth_block) {
+    if (panel == range.panel_end) {
+        k = k + steps < p->depth ? k + steps : 0;
+        if (k > 0) panel = range.panel_begin;
+    }
+    const float *first = p->b + panel * p->b_stride + 16 * k;
+    return (lines){first, 16 * panel < p->columns ? first + 16 * least(depth_block, p->depth - k) : first};
+}
+
 // Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A), in the panels of one tile width.
-static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width) {
+static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width, lines *ahead) {
     bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;
     size_t a_row = by_rows ? 16 : 1;
     strip s = {
@@ -141,6 +161,7 @@ static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, si
         .steps = steps,
         .c = p->c + panel * p->c_stride + 16 * row,
         .c_stride = p->c_stride,
+        .ahead = ahead,
         .bias = last && p->bias ? p->bias + 16 * panel : NULL,
         .from_zero = k == 0 && !p->accumulate,
         .rectify = last && p->rectify,

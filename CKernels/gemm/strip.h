@@ -42,6 +42,7 @@ INLINE void STRIP(step)(STRIP(vector) *sum, int rows, int vectors, const float *
 INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, size_t a_row, size_t a_step) {
     const float *tile_a = s->a;
     float *tile_c = s->c;
+    lines ahead = *s->ahead;
     for (size_t t = 0; t < tiles; t++, tile_a += rows * a_row, tile_c += rows * 16) {
         STRIP(vector) sum[TILE_VECTORS];
         UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector)){0};
@@ -57,6 +58,11 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
         for (size_t left = s->steps; left > 0; a += s->a_block) {
             size_t steps = left < 16 ? left : 16;
             left -= steps;
+            // A few at a time: so many requests at once as a tile's share would be wait for each other, and the tile with them.
+            if (ahead.next < ahead.end) {
+                UNROLL for (int i = 0; i < LINES_AHEAD; i++) __builtin_prefetch(ahead.next + 16 * i);
+                ahead.next += 16 * LINES_AHEAD;
+            }
             const float *column = a;
             // Four steps a turn: what a turn costs besides multiply-adds is time where another thread shares the core. Without the fences clang hoists the loads of
             // all four until the sums spill.
@@ -82,4 +88,5 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
             *STRIP(at)(tile_c, s->c_stride, i, j) = sum[i * vectors + j];
     }
+    *s->ahead = ahead;
 }

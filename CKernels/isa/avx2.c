@@ -11,6 +11,7 @@
 #define WGRAD_DEPTH_BLOCK 128
 #define WGRAD_SQUARE 32
 #define ROW_BLOCK 512
+#define A_BLOCK (64 * 1024)
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #include "instantiate.h"

@@ -11,6 +11,7 @@
 #define WGRAD_DEPTH_BLOCK 256
 #define WGRAD_SQUARE 16
 #define ROW_BLOCK 512
+#define A_BLOCK (128 * 1024)
 
 #ifdef FATHOM_SPLIT_AVX512  // the same 16 lanes on AVX2: see tools/kernelcheck/split
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

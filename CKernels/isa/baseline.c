@@ -10,5 +10,6 @@
 #define WGRAD_DEPTH_BLOCK 128
 #define WGRAD_SQUARE 32
 #define ROW_BLOCK 512
+#define A_BLOCK (128 * 1024)
 
 #include "instantiate.h"
