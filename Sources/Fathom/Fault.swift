@@ -4,7 +4,8 @@ public struct Fault: Sendable, Hashable {
         /// A parameter was not finite before the step: the update of an earlier one, or what was loaded.
         case parameters
         case input, forward, loss, backward
-        /// The norm of a gradient whose entries are finite, or what clipping makes of them.
+        /// The norm of a gradient whose entries are finite, or what clipping makes of them; or what an update has made of parameters, of the optimizer's
+        /// state or of averages.
         case update
     }
 
@@ -19,8 +20,8 @@ public struct Fault: Sendable, Hashable {
     public let pass: Pass
     /// "3.linear"; nil of the input and the loss.
     public let layer: String?
-    /// What it is of: "output", "gradient", "weights' gradient", "2.weight".
-    public let quantity: String
+    /// What it is of: "output", "gradient", "weights' gradient", "2.weight", "optimizer.second.2.weight".
+    public internal(set) var quantity: String
     /// From 0; nil outside of sequences.
     public let timeStep: Int?
     /// Within the batch, and of the data, from 0; nil where the value is not one sample's.

@@ -30,6 +30,40 @@ extension StepRunner {
     }
 }
 
+extension Trainer {
+    /// The first number of what a checkpoint holds, parameters, the optimizer's state and averages, that is not finite: an update has overflowed, the last
+    /// step's or one before. nil where all are finite. A pass over all of it.
+    public var overflow: Fault? {
+        let places = live.network.places
+        for (memory, prefix, tensors) in saved {
+            for tensor in tensors {
+                guard var fault = tensor.fault(in: memory.floats(at: 0), step: stepsTaken, pass: .update, layer: places[tensor.layer].name) else { continue }
+                if memory !== live.storage { fault.quantity = prefix + fault.quantity }
+                return fault
+            }
+        }
+        return nil
+    }
+}
+
+extension ParameterTensor {
+    /// The first element that is not finite.
+    fileprivate func fault(in floats: UnsafeMutablePointer<Float>, step: Int, pass: Fault.Pass, layer: String) -> Fault? {
+        // Whether there is one, without looking where: a loop over vectors.
+        var most: UInt32 = 0
+        for i in offset..<offset + count { most = max(most, floats[i].magnitude.bitPattern) }
+        guard most >= Float.infinity.bitPattern else { return nil }
+        for group in 0..<groups {
+            let panels = self.group(group, in: floats)
+            guard let at = panels.firstNotFinite else { continue }
+            return Fault(
+                step: step, pass: pass, layer: layer, quantity: name, timeStep: nil, sample: nil, row: nil, column: group * columnsOfGroup + at.column,
+                input: role == .weight ? at.row : nil, value: panels[at.row, at.column], inputs: [])
+        }
+        return nil
+    }
+}
+
 private struct FaultSearch {
     let blueprint: Plan.Blueprint
     let samples: Samples
@@ -45,14 +79,7 @@ private struct FaultSearch {
 
     func inParameters(_ floats: UnsafeMutablePointer<Float>) -> Fault? {
         for tensor in blueprint.layout.all {
-            for group in 0..<tensor.groups {
-                let panels = tensor.group(group, in: floats)
-                guard let at = panels.firstNotFinite else { continue }
-                let output = group * tensor.columnsOfGroup + at.column
-                return Fault(
-                    step: step, pass: .parameters, layer: places[tensor.layer].name, quantity: tensor.name, timeStep: nil, sample: nil, row: nil, column: output,
-                    input: tensor.role == .weight ? at.row : nil, value: panels[at.row, at.column], inputs: [])
-            }
+            if let fault = tensor.fault(in: floats, step: step, pass: .parameters, layer: places[tensor.layer].name) { return fault }
         }
         return nil
     }

@@ -145,7 +145,11 @@ final class TrainingRun {
 
     /// The checkpoint, then the models: where there is a model there is a checkpoint, which protects the folder from being started over.
     /// - Parameter model: nil: the model as it is now.
+    /// - Throws: `FathomError.notFinite` where an update has overflowed; what was saved before is then left alone.
     private func save(_ model: Model? = nil) throws {
+        if let fault = trainer.overflow {
+            throw FathomError.notFinite(step: trainer.stepsTaken, "the update of step \(trainer.stepsTaken), or of one before, has overflowed: \(fault)")
+        }
         try log.synchronize()
         var checkpoint = try stepper.checkpoint()
         checkpoint.metadata.merge(fingerprint.metadata) { _, new in new }
@@ -180,13 +184,16 @@ final class TrainingRun {
     }
 
     private func diverge(_ step: Int, _ what: String) throws -> FathomError {
-        let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1
-        log.add(Event.notFinite(
-            step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers))
-        if let fault = trainer.lastFault { log.add(Event.fault(fault)) }
-        try save()
+        let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1, overflow = trainer.overflow
+        // A step that has overflowed in its update has its line: all before that was finite.
+        if step > trainer.stepsTaken {
+            log.add(Event.notFinite(
+                step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers))
+        }
+        if let fault = trainer.lastFault ?? overflow { log.add(Event.fault(fault)) }
+        if overflow == nil { try save() }
         try end(.diverged, test: nil, reason: "diverged")
-        return .notFinite(step: step, "\(what); \(remedy)")
+        return .notFinite(step: step, "\(what)\(overflow == nil ? "" : "; \(whatIsSaved)"); \(remedy)")
     }
 
     /// Before the first update neither its size nor the gradient's is to blame.

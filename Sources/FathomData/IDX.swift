@@ -12,8 +12,14 @@ struct IDXArray {
     var sizes: [Int]
     var values: Values
 
-    /// The array at the front of `bytes`, and where it ends.
-    static func parse(_ bytes: [UInt8], from start: Int = 0, name: String) throws(FathomError) -> (array: IDXArray, end: Int) {
+    /// What an array begins with, and where its values lie.
+    private struct Header {
+        let sizes: [Int]
+        let type: ElementType
+        let values: Range<Int>
+    }
+
+    private static func header(_ bytes: [UInt8], from start: Int, name: String) throws(FathomError) -> Header {
         guard bytes.count - start >= 4 else { throw .invalid("\(name) is too short for an IDX file: \(bytes.count - start) bytes") }
         guard bytes[start] == 0, bytes[start + 1] == 0, let type = elementTypes[bytes[start + 2]], bytes[start + 3] > 0 else {
             let found = bytes[start ..< start + 4].map { ("0" + String($0, radix: 16)).suffix(2) }.joined(separator: " ")
@@ -28,21 +34,24 @@ struct IDXArray {
             throw .invalid("\(name) is cut short: \(sizes.map(String.init).joined(separator: "×")) values need "
                 + "\(overflow ? "more" : "\(count)") bytes, there are \(bytes.count - header)")
         }
-        let end = header + count
-        let values: Values = type.size == 1 && !type.isSigned
-            ? .bytes(header == 0 ? bytes : Array(bytes[header ..< end]))
-            : .numbers(stride(from: header, to: end, by: type.size).map { type.read(bytes, $0) })
-        return (IDXArray(sizes: sizes, values: values), end)
+        return Header(sizes: sizes, type: type, values: header ..< header + count)
+    }
+
+    /// The array at `start` of `bytes`, and where it ends.
+    static func parse(_ bytes: [UInt8], from start: Int = 0, name: String) throws(FathomError) -> (array: IDXArray, end: Int) {
+        let header = try Self.header(bytes, from: start, name: name)
+        return (IDXArray(sizes: header.sizes, values: header.type.values(bytes, header.values)), header.values.upperBound)
     }
 
     /// A file that is one array.
     static func read(_ path: String) throws(FathomError) -> IDXArray {
-        let bytes = try readUnpacked(path)
-        let (array, end) = try parse(bytes, name: path)
-        guard end == bytes.count else {
-            throw .invalid("\(path) has \(bytes.count - end) bytes after its \(array.sizes.map(String.init).joined(separator: "×")) values")
-        }
-        return array
+        var bytes = try readUnpacked(path)
+        let header = try Self.header(bytes, from: 0, name: path), more = bytes.count - header.values.upperBound
+        guard more == 0 else { throw .invalid("\(path) has \(more) bytes after its \(header.sizes.map(String.init).joined(separator: "×")) values") }
+        guard header.type.isByte else { return IDXArray(sizes: header.sizes, values: header.type.values(bytes, header.values)) }
+        // In place: images are most of what a training holds, and a second copy of them would be its peak.
+        bytes.removeFirst(header.values.lowerBound)
+        return IDXArray(sizes: header.sizes, values: .bytes(bytes))
     }
 }
 
@@ -50,6 +59,11 @@ private struct ElementType {
     var size: Int
     var isSigned = true
     var isFloat = false
+    var isByte: Bool { size == 1 && !isSigned }
+
+    func values(_ bytes: [UInt8], _ range: Range<Int>) -> IDXArray.Values {
+        isByte ? .bytes(Array(bytes[range])) : .numbers(stride(from: range.lowerBound, to: range.upperBound, by: size).map { read(bytes, $0) })
+    }
 
     func read(_ bytes: [UInt8], _ position: Int) -> Double {
         let bits = bigEndian(bytes, position, size)

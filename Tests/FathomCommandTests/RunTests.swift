@@ -196,6 +196,29 @@ struct RunTests {
         #expect(try workshop.fathom("evaluate", "run").status == 0)
     }
 
+    @Test("an update that overflows is not saved over what was saved before, and not as a model")
+    func overflowed() throws {
+        let workshop = try Workshop()
+        let flags = ["--standardize", "none", "--init", "normal(10)", "--network", "linear(outputs)", "--data", "digits", "--output", "run", "--quiet"]
+        let first = try workshop.start(["train", "--optimizer", "sgd(3e38)", "--steps", "1"] + flags).wait()
+        #expect(first.status == 71 && first.errors.contains("the update of step 1, or of one before, has overflowed: update pass, 0.linear: 0.weight["), "\(first.errors)")
+        #expect(first.errors.contains("; nothing was saved before that; try a smaller learning rate than 3e+38"), "\(first.errors)")
+        #expect(!workshop.contents.contains("run/model.safetensors") && !workshop.contents.contains("run/checkpoint.safetensors"))
+        let history = try workshop.lines("run/history.jsonl"), fault = try #require(history.dropLast().last)
+        #expect(history.filter { $0["event"] as? String == "step" }.count == 1 && history.last?["outcome"] as? String == "diverged")
+        #expect(fault["event"] as? String == "fault" && fault["pass"] as? String == "update" && fault["layer"] as? String == "0.linear")
+
+        let good = try workshop.start(["train", "--optimizer", "sgd(0.1)", "--steps", "1"] + flags).wait()
+        #expect(good.status == 0, "\(good.errors)")
+        let saved = try ["checkpoint", "model"].map { try workshop.read("run/\($0).safetensors") }
+        let recipe = String(decoding: try workshop.read("run/recipe.yaml"), as: UTF8.self)
+        try workshop.write(recipe.replacing("sgd(0.1)", with: "sgd(3e38)").replacing("steps: 1", with: "steps: 2"), "run/recipe.yaml")
+        let second = try workshop.fathom("resume", "run")
+        #expect(second.status == 71 && second.errors.contains("step 1 is saved, and 'fathom resume run' goes on from there"), "\(second.errors)")
+        let same = try ["checkpoint", "model"].map { try workshop.read("run/\($0).safetensors") } == saved
+        #expect(same)
+    }
+
     @Test("where the first step is not finite, the data or the initial weights are to blame", arguments: [
         (["--standardize", "none"], "nothing has been learned yet: try --standardize columns, or smaller initial weights, with --init"),
         (["--standardize", "columns", "--init", "normal(1e30)"], "nothing has been learned yet: try smaller initial weights, with --init"),

@@ -65,6 +65,27 @@ import Testing
         #expect(fault.pass == .parameters && fault.layer == "1.gru" && fault.quantity == "1.bias_hh_l0" && fault.column == 4 && fault.input == nil)
     }
 
+    /// A gradient of about −2·1e25 · 1e10 times a learning rate of 1e10.
+    @Test func anUpdateThatOverflows() throws {
+        let trainer = try Trainer(Network("linear(3) linear(1)"), inputs: 2, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1e10), seed: 1)
+        #expect(trainer.overflow == nil)
+        try trainer.step(inputs: [1e10, -1e10], targets: [1e18])
+        #expect(trainer.overflow == nil, "1e10 · 2e18 · 1e10 is a number")
+        #expect(throws: FathomError.self) { try trainer.step(inputs: [1e10, -1e10], targets: [1e18]) }
+    }
+
+    /// The squares of a gradient of 2·1e11 · 1e10 overflow, and weights stand still from then on without a step that is not finite.
+    @Test func aSecondMomentThatOverflows() throws {
+        let trainer = try Trainer(Network("linear(1)"), inputs: 2, loss: .meanSquaredError, optimizer: .adam(learningRate: 0.1), ema: 0.9, seed: 1)
+        try trainer.step(inputs: [0, 1], targets: [1])
+        #expect(trainer.overflow == nil)
+        try trainer.step(inputs: [0, 1e10], targets: [1e11])
+        let fault = try #require(trainer.overflow)
+        #expect(fault.pass == .update && fault.step == 2 && fault.layer == "0.linear" && fault.quantity == "optimizer.second.0.weight")
+        #expect(fault.column == 0 && fault.input == 1 && fault.value == .infinity)
+        #expect(fault.description == "update pass, 0.linear: optimizer.second.0.weight[0, 1] is inf")
+    }
+
     @Test func anOverflowInTheForwardPass() throws {
         let fault = try #require(try fault("linear(4, init: normal(1e30)) relu linear(3, init: normal(1e30)) linear(2)"))
         #expect(fault.pass == .forward && fault.layer == "2.linear" && fault.quantity == "output" && fault.inputs.map(\.name) == ["inputs", "weights", "bias"])

@@ -66,7 +66,8 @@ final class StepState {
         let loss = loss.pointee.isNaN ? Double.nan : loss.pointee, norm = update.pointee.gradient_norm
         let what = loss.isFinite ? "the gradient's norm is \(norm), at a loss of \(loss)" : "the loss is \(loss)"
         let first = fault.map { "; the first such value: \($0)" } ?? ""
-        return .notFinite(step: step, "step \(step) is not finite: \(what)\(first); the parameters are as they were before it")
+        let after = fault?.pass == .parameters ? "" : "; the parameters are as they were before it"
+        return .notFinite(step: step, "step \(step) is not finite: \(what)\(first)\(after)")
     }
 }
 
