@@ -58,7 +58,7 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
         for (size_t left = s->steps; left > 0; a += s->a_block) {
             size_t steps = left < 16 ? left : 16;
             left -= steps;
-            // A few at a time: so many requests at once as a tile's share would be wait for each other, and the tile with them.
+            // A few at a time: a tile's whole share at once would wait in line, and the tile behind it.
             if (ahead.next < ahead.end) {
                 UNROLL for (int i = 0; i < LINES_AHEAD; i++) __builtin_prefetch(ahead.next + 16 * i);
                 ahead.next += 16 * LINES_AHEAD;
