@@ -55,13 +55,15 @@ def step_command(key, workload, model):
     return [python(environment), f"{BENCHMARKS}/peers/{program}", recipe(workload), "--variant", variant, "--start", model]
 
 
-def step_peers(keys, workload, model, threads, seconds, record):
-    """What is asked for and installed, as servers to be started."""
+def step_peers(keys, workload, model, threads, seconds, record, adapt=False):
+    """What is asked for and installed, as servers to be started. With `adapt` Fathom chooses its threads, as a training does."""
     found = []
     for key in keys:
         if key in FATHOM:
             own = 1 if key == "fathom-1" else threads
             command = [build("fathom-profiler"), "step", recipe(workload), "--inputs", str(inputs(workload)), "--instruments", "none", "--serve"]
+            if adapt and key == "fathom":
+                command.append("--adapt")
         else:
             own = threads
             if not has(*STEPS[key][:2]):
@@ -91,7 +93,7 @@ def steps(options):
             team.round(number)
 
 
-def teams(options, part, workloads, keys, others=(), pinned=True):
+def teams(options, part, workloads, keys, others=(), pinned=True, adapt=False):
     """Of each workload that is not measured yet, its servers, with `others` before them, and what records a measurement of it."""
     missing = [w for w in workloads if options.again or not finished(options.output, part, workload=w)]
     there = [w for w in workloads if w not in missing]
@@ -108,7 +110,7 @@ def teams(options, part, workloads, keys, others=(), pinned=True):
             def note(**measurement):
                 record(**(measurement | {"workload": workload}))
 
-            peers = [*others, *step_peers(keys, workload, model, options.threads, options.seconds, record)]
+            peers = [*others, *step_peers(keys, workload, model, options.threads, options.seconds, record, adapt)]
             with Team(peers, note, timeout=600, pinned=pinned) as team:
                 yield team, note
             note(event="finished", rounds=options.rounds)
@@ -227,8 +229,8 @@ def busy(options):
     """Steps on a quiet machine, then while another process keeps one core busy."""
     keys = options.peers or [*FATHOM, "pytorch", "jax-scan"]
     workloads = [w for w in options.workloads if w in ("W1", "W2", "W5")]
-    # Where the scheduler may put them, as a user's own would be: not pinned.
-    for team, _ in teams(options, "busy", workloads, keys, pinned=False):
+    # As a user's own would be: where the scheduler puts them, not pinned, and Fathom on as many threads as turn out faster.
+    for team, _ in teams(options, "busy", workloads, keys, pinned=False, adapt=True):
         for number in range(options.rounds):
             say(f"    round {number + 1} of {options.rounds}: quiet, then beside a busy core")
             team.round(number, cores="quiet")

@@ -76,14 +76,19 @@ static void walk(void *context, int thread, fathom_team team) {
     }
 }
 
-void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times) {
-    list l = {calls, count, fathom_kernels(), times};
-    if (times) times[0] = nanoseconds();
+int fathom_list_worth(const fathom_call *calls, size_t count, int threads) {
     int worth = 1;
     for (size_t i = 0; i < count && worth < threads; i++) {
         int w = fathom_threads_worth(fathom_grid_of(&calls[i]), threads);
         if (w > worth) worth = w;
     }
+    return worth;
+}
+
+void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times) {
+    list l = {calls, count, fathom_kernels(), times};
+    if (times) times[0] = nanoseconds();
+    int worth = fathom_list_worth(calls, count, threads);
     fathom_parallel(worth, worth > 1 ? walk : walk_alone, &l);
     if (times) times[count] = nanoseconds();  // the others end the last call no later than the region
 }

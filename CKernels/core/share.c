@@ -21,7 +21,7 @@ static void divide(size_t count, size_t step, int part, int parts, size_t *begin
     if (*end > count) *end = count;
 }
 
-// The team is laid out as down × across; of the layouts the one whose largest share is smallest, ties to more panels
+// The team is laid out as down × across; of the layouts the one whose largest share is smallest, near ties to more panels
 // (a panel's rows of the vector operand are then read by one thread only).
 static fathom_range rectangle(fathom_grid g, int thread, int threads) {
     size_t row_steps = (g.rows + g.row_step - 1) / g.row_step;
@@ -30,7 +30,7 @@ static fathom_range rectangle(fathom_grid g, int thread, int threads) {
     for (int down = 1; down <= threads; down++) {
         int across = threads / down;
         size_t share = ((row_steps + down - 1) / down) * ((g.panels + across - 1) / across);
-        if (share < best) {
+        if (share < best - best / 32) {
             best = share;
             best_down = down;
             best_across = across;
@@ -48,7 +48,8 @@ static fathom_range rectangle(fathom_grid g, int thread, int threads) {
 static const double flops_per_piece = 1e6, bytes_per_piece = 64e3;
 enum { MOST_PIECES = 12 };
 
-// Pieces are runs of panels, which leave a product's blocks as they are; runs of rows where there are few panels.
+// Pieces are runs of panels, which leave a product's blocks as they are, and of pairs of them, since a tile of 16 lanes has two; runs of rows where there are few panels.
+enum { PIECE_PANELS = 2 };
 static bool along_panels(fathom_range r) { return r.panel_end - r.panel_begin >= 4; }
 
 fathom_share fathom_share_of(const fathom_call *call, int thread, int team) {
@@ -60,14 +61,14 @@ fathom_share fathom_share_of(const fathom_call *call, int thread, int team) {
     if (rows == 0 || panels == 0) return (fathom_share){0};
     double part = (double)rows * panels / ((double)g.rows * g.panels), pieces = g.flops / flops_per_piece, traffic = g.bytes / bytes_per_piece;
     pieces = part * (traffic > pieces ? traffic : pieces);
-    size_t steps = along_panels(r) ? panels : (rows + g.row_step - 1) / g.row_step, most = steps < MOST_PIECES ? steps : MOST_PIECES;
+    size_t steps = along_panels(r) ? panels / PIECE_PANELS : (rows + g.row_step - 1) / g.row_step, most = steps < MOST_PIECES ? steps : MOST_PIECES;
     return (fathom_share){r, g.row_step, pieces < 2 ? 1 : pieces < most ? (int)pieces : (int)most};
 }
 
 fathom_range fathom_piece(fathom_share share, int piece) {
     fathom_range r = share.range, p = r;
     if (along_panels(r)) {
-        divide(r.panel_end - r.panel_begin, 1, piece, share.pieces, &p.panel_begin, &p.panel_end);
+        divide(r.panel_end - r.panel_begin, PIECE_PANELS, piece, share.pieces, &p.panel_begin, &p.panel_end);
         p.panel_begin += r.panel_begin;
         p.panel_end += r.panel_begin;
     } else {

@@ -10,6 +10,14 @@ typedef float unaligned_floats __attribute__((vector_size(4 * LANES), aligned(4)
 INLINE vf widen_bytes(const void *p) { return __builtin_convertvector(*(const unaligned_bytes *)p, vf); }
 INLINE vf widen_floats(const void *p) { return *(const unaligned_floats *)p; }
 
+typedef float four __attribute__((vector_size(16)));
+typedef float four_floats __attribute__((vector_size(16), aligned(4)));
+typedef uint8_t four_bytes __attribute__((vector_size(4), aligned(1)));
+
+INLINE four widen_four(const char *source, size_t size) {
+    return size == 1 ? __builtin_convertvector(*(const four_bytes *)source, four) : *(const four_floats *)source;
+}
+
 // One element; its alignment may be that of a byte.
 INLINE float element(const char *source, size_t size) {
     if (size == 1) return (uint8_t)*source;
@@ -41,7 +49,7 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             }
         }
     }
-    // As many whole vectors as there are; then zeros, and one element at a time: a vector that is loaded from just written pieces waits for all of them.
+    // As many whole vectors as there are; then zeros, over them four elements at a time, and the last ones singly.
     size_t vectors = rest / LANES, begin = whole * FATHOM_PANEL;
     if (rest) for (size_t i = 0; i < rows; i++) {
         float *x = first + whole * g->x_stride + i * FATHOM_PANEL;
@@ -52,7 +60,14 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             vf_store(x + q * LANES, value);
         }
         for (size_t q = vectors; q < VECTORS; q++) vf_store(x + q * LANES, vf_set(0));
-        for (size_t c = vectors * LANES; c < rest; c++) {
+        size_t c = vectors * LANES;
+        for (; c + 4 <= rest; c += 4) {
+            size_t column = padded + begin + c;
+            four value = widen_four(source[i] + (begin + c) * size, size);
+            if (standardize) value = (value - *(const four_floats *)(g->mean + column)) * *(const four_floats *)(g->scale + column);
+            *(four_floats *)(x + c) = value;
+        }
+        for (; c < rest; c++) {
             size_t column = padded + begin + c;
             float value = element(source[i] + (begin + c) * size, size);
             x[c] = standardize ? (value - g->mean[column]) * g->scale[column] : value;

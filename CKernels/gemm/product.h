@@ -129,10 +129,11 @@ static size_t KERNEL(tile_height)(size_t rows, tile_width width) {
 }
 
 // The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold; half a panel for a last one of at
-// most 8 columns.
+// most 8 columns, unless a vector is a whole one.
 static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t panel, size_t end) {
-    if (p->columns - 16 * panel <= 8) return HALF_PANEL;
-    size_t whole = least(end, (p->columns + 7) / 16) - panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
+    bool halves = VECTORS > 1;
+    if (halves && p->columns - 16 * panel <= 8) return HALF_PANEL;
+    size_t whole = least(end, (p->columns + (halves ? 7 : 15)) / 16) - panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
     if (whole >= 4 && height * 4 * VECTORS <= TILE_VECTORS) return FOUR_PANELS;
     if (whole >= 2 && height * 2 * VECTORS <= TILE_VECTORS) return TWO_PANELS;
     return ONE_PANEL;

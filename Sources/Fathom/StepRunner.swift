@@ -31,6 +31,8 @@ final class StepRunner {
         let batchRows: Int
         /// Of its calls, those up to the end of the backward pass. The tail follows them where the batch is run in one.
         let count: Int
+        /// The threads that its calls pay for.
+        let worth: Int
     }
 
     /// - Parameter tail: the calls of `state`, and what follows them.
@@ -51,7 +53,7 @@ final class StepRunner {
     func run(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, step: Int, threads: Int) throws {
         let passes = min(passes, rows)
         if passes > 1 { return try run(samples, order: order, first: first, rows: rows, passes: passes, step: step, threads: threads) }
-        let index = try planIndex(rows: rows, of: rows), count = plans[index].count
+        let index = try planIndex(rows: rows, of: rows), count = plans[index].count, threads = min(threads, plans[index].worth)
         setKey(step: step, firstRow: 0)
         samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads, times) }
         // Clipping may have stopped before it: of a step that is not finite it only sums up what was gathered.
@@ -127,7 +129,7 @@ final class StepRunner {
             sharing: plans.compactMap(\.plan.memory).max { $0.byteCount < $1.byteCount })
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }
-        plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count))
+        plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count, worth: threadsWorth(plan.calls)))
         return plans.count - 1
     }
 }

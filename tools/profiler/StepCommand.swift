@@ -8,7 +8,7 @@ struct StepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "step",
         abstract: "Where a training step's time goes, layer by layer.",
-        usage: "fathom-profiler step RECIPE | --KEY VALUE … [--inputs N] [--seconds S] [--json | --serve]",
+        usage: "fathom-profiler step RECIPE | --KEY VALUE … [--inputs N] [--seconds S] [--adapt] [--json | --serve]",
         discussion: """
             Every key of a recipe is a flag of the same name, and a flag wins.
 
@@ -26,6 +26,7 @@ struct StepCommand: ParsableCommand {
     @OptionGroup var options: RecipeOptions
     @Option(parsing: .unconditional, help: ArgumentHelp("Columns of standard normal inputs, in place of data.", valueName: "n")) var inputs: String?
     @Option(parsing: .unconditional, help: ArgumentHelp("Seconds to measure for, roughly. (default: 10; with --serve 1)", valueName: "s")) var seconds: String?
+    @Flag(help: "Let fewer threads run a step where that is faster, as fathom train does; else it is the number given, whatever is faster.") var adapt = false
     @Flag(help: "Print one JSON object.") var json = false
     @Flag(help: """
         Build, warm up, print READY; then measure for --seconds at each line 'go' of standard input and print one JSON object. Any other line \
@@ -55,7 +56,7 @@ struct StepCommand: ParsableCommand {
         let settings = try Settings(recipe: recipe, options, inputs: inputs, command: "step")
         let name = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let threads = try settings.threads() ?? Fathom.Kernels.threadsAvailable
-        return try StepSubject(settings, name: name, inputs: inputs.flatMap { Int($0) }, threads: threads)
+        return try StepSubject(settings, name: name, inputs: inputs.flatMap { Int($0) }, threads: threads, adapts: adapt)
     }
 
     private func serve(_ meter: inout StepMeter) throws {

@@ -20,8 +20,10 @@ struct StepSubject {
     /// The largest learning rate: parameters stay near their start, so that no training diverges or ends in subnormals while it is measured.
     static let learningRate = 1e-5
 
-    /// - Parameter inputs: columns of standard normal inputs in place of the recipe's data; nil: its data.
-    init(_ settings: Settings, name: String?, inputs: Int?, threads: Int) throws {
+    /// - Parameters:
+    ///   - inputs: columns of standard normal inputs in place of the recipe's data; nil: its data.
+    ///   - adapts: whether fewer threads run a step where that is faster, as in a training.
+    init(_ settings: Settings, name: String?, inputs: Int?, threads: Int, adapts: Bool = false) throws {
         self.name = name
         var settings = settings
         if let inputs {
@@ -33,8 +35,7 @@ struct StepSubject {
         trainer = try experiment.trainer(experiment.model(), threads: threads)
         uninstrumented = trainer.instruments == .none ? nil : try experiment.trainer(experiment.model(), threads: threads, instruments: Trainer.Instruments.none)
         for trainer in [trainer, uninstrumented].compactMap(\.self) {
-            // The number asked for, whatever is faster.
-            trainer.adaptsThreads = false
+            trainer.adaptsThreads = adapts
             trainer.learningRate = min(trainer.learningRate, Self.learningRate)
         }
         batch = experiment.batch
