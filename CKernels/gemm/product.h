@@ -8,12 +8,13 @@
 //   A_BLOCK        most floats of a block of A, which stays in the second-level cache; at least 16·ROW_BLOCK
 // Needs simd/vector.h.
 
-// What will be multiplied next, brought into the first-level cache meanwhile: lines of 16 floats. The hardware sees one panel's end, not where the next begins.
+// What will be multiplied next, brought into the first-level cache meanwhile: lines of 16 floats, of as many panels as the tile that asks for them has. The hardware
+// sees one panel's end, not where the next begins.
 typedef struct lines {
     const float *next, *end;
 } lines;
 
-enum { LINES_AHEAD = 4 };  // in 16 steps of k
+enum { LINES_AHEAD = 4 };  // in 16 steps of k, of all panels
 
 // A strip of tiles: one block of k of some rows of C, in one to four panels.
 typedef struct strip {

@@ -21,9 +21,10 @@ INLINE STRIP(vector) STRIP(fma)(STRIP(vector) a, STRIP(vector) b, STRIP(vector) 
 #endif
 }
 
+#define PER_PANEL (COLUMNS / WIDTH)  // vectors
+
 // Vector j of row i of a tile in panels.
 INLINE STRIP(vector) *STRIP(at)(const float *m, size_t stride, int i, int j) {
-    enum { PER_PANEL = COLUMNS / WIDTH };
     return (STRIP(vector) *)(m + j / PER_PANEL * stride + i * 16 + j % PER_PANEL * WIDTH);
 }
 
@@ -43,6 +44,7 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
     const float *tile_a = s->a;
     float *tile_c = s->c;
     lines ahead = *s->ahead;
+    int lines_ahead = LINES_AHEAD * PER_PANEL / vectors;
     for (size_t t = 0; t < tiles; t++, tile_a += rows * a_row, tile_c += rows * 16) {
         STRIP(vector) sum[TILE_VECTORS];
         UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector)){0};
@@ -51,17 +53,18 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
                 sum[i * vectors + j] = *STRIP(at)(tile_c, s->c_stride, i, j);
 
         // The next tile of C, written long ago, while this one is computed.
-        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j += COLUMNS / WIDTH)
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j += PER_PANEL)
             __builtin_prefetch(STRIP(at)(tile_c, s->c_stride, rows + i, j), 1);
 
         const float *a = tile_a, *b = s->b;
         for (size_t left = s->steps; left > 0; a += s->a_block) {
             size_t steps = left < 16 ? left : 16;
             left -= steps;
-            // A few at a time: a tile's whole share at once would wait in line, and the tile behind it.
+            // A few at a time, from each panel: a tile's whole share at once would wait in line, and the tile behind it.
             if (ahead.next < ahead.end) {
-                UNROLL for (int i = 0; i < LINES_AHEAD; i++) __builtin_prefetch(ahead.next + 16 * i);
-                ahead.next += 16 * LINES_AHEAD;
+                UNROLL for (int i = 0; i < lines_ahead; i++) UNROLL for (int j = 0; j < vectors; j += PER_PANEL)
+                    __builtin_prefetch(STRIP(at)(ahead.next, s->b_stride, i, j));
+                ahead.next += 16 * lines_ahead;
             }
             const float *column = a;
             // Four steps a turn: what a turn costs besides multiply-adds is time where another thread shares the core. Without the fences clang hoists the loads of
@@ -90,3 +93,5 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
     }
     *s->ahead = ahead;
 }
+
+#undef PER_PANEL
