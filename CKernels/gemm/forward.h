@@ -25,7 +25,7 @@ static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finis
             for (size_t panel = range.panel_begin; panel < range.panel_end;) {
                 tile_width width = KERNEL(choose_width)(p, rows, panel, range.panel_end);
                 size_t end = panel + panels_of(width);
-                lines ahead = next_block(p, range, end, k, steps, depth_block);
+                lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
                 KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
                 for (; panel < end; panel++)
                     if (k + steps == p->depth) finish(a, row, rows, panel);

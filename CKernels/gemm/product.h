@@ -8,18 +8,22 @@
 //   A_BLOCK        most floats of a block of A, which stays in the second-level cache; at least 16·ROW_BLOCK
 // Needs simd/vector.h.
 
-// What will be multiplied next, brought into the first-level cache meanwhile: lines of 16 floats, of as many panels as the tile that asks for them has. The hardware
-// sees one panel's end, not where the next begins.
+// What will be multiplied next, brought into the first-level cache meanwhile, in lines of 16 floats: the hardware sees one panel's end, not where the next begins.
 typedef struct lines {
-    const float *next, *end;
+    const float *next, *end;  // of B, in as many panels as the tile that asks for them has
+    bool left;                // and of A, for whoever is the first to read a block of it: what the next tile needs
 } lines;
 
-enum { LINES_AHEAD = 4 };  // in 16 steps of k, of all panels
+enum {
+    LINES_AHEAD = 4,     // of B, in 16 steps of k, in all panels
+    SMALL_A = 8 * 1024,  // floats; so few are left to the hardware
+};
 
 // A strip of tiles: one block of k of some rows of C, in one to four panels.
 typedef struct strip {
     const float *a;    // first row, first step of k
     size_t a_block;    // floats from one 16 steps of k to the next
+    size_t a_panel;    // by columns: floats from one 16 rows to the next
     const float *b;    // first step of k of the first panel
     size_t b_stride;   // floats from one panel to the next
     size_t steps;      // of k
@@ -140,15 +144,17 @@ static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t pan
     return ONE_PANEL;
 }
 
-// The block of B that comes after steps k ..< k + steps of the panels up to `panel`, in blocks of depth_block steps: of the next panel, of the first one
-// further down, or after the range's last what another piece of the product begins with.
-INLINE lines next_block(const product *p, fathom_range range, size_t panel, size_t k, size_t steps, size_t depth_block) {
+// The block of B that comes after steps k ..< k + steps of the panels from `panel` up to `end`, in blocks of depth_block steps: of the next panel, of the first
+// one further down, or after the range's last what another piece of the product begins with.
+INLINE lines next_block(const product *p, fathom_range range, size_t panel, size_t end, size_t k, size_t steps, size_t depth_block) {
+    bool left = panel == range.panel_begin && (range.row_end - range.row_begin) * p->depth > SMALL_A;
+    panel = end;
     if (panel == range.panel_end) {
         k = k + steps < p->depth ? k + steps : 0;
         if (k > 0) panel = range.panel_begin;
     }
-    const float *first = p->b + panel * p->b_stride + 16 * k;
-    return (lines){first, 16 * panel < p->columns ? first + 16 * least(depth_block, p->depth - k) : first};
+    const float *b = p->b + panel * p->b_stride + 16 * k;
+    return (lines){b, 16 * panel < p->columns ? b + 16 * least(depth_block, p->depth - k) : b, left};
 }
 
 // Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A), in the panels of one tile width.
@@ -158,6 +164,7 @@ static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, si
     strip s = {
         .a = by_rows ? p->a + k / 16 * p->a_stride + 16 * row : p->a + row / 16 * p->a_stride + row % 16 + 16 * k,
         .a_block = by_rows ? p->a_stride : 16 * 16,
+        .a_panel = p->a_stride,
         .b = p->b + panel * p->b_stride + 16 * k,
         .b_stride = p->b_stride,
         .steps = steps,

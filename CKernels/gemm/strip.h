@@ -66,6 +66,11 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
                     __builtin_prefetch(STRIP(at)(ahead.next, s->b_stride, i, j));
                 ahead.next += 16 * lines_ahead;
             }
+            // The rows below; of columns the next 16, together.
+            if (ahead.left) {
+                if (a_row == 16) UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(a + 16 * (rows + i));
+                else if (t == 0) UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(a + s->a_panel + 16 * i);
+            }
             const float *column = a;
             // Four steps a turn: what a turn costs besides multiply-adds is time where another thread shares the core. Without the fences clang hoists the loads of
             // all four until the sums spill.

@@ -18,7 +18,7 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
             tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
             size_t end = panel + panels_of(width), live = p->columns - 16 * (end - 1);
-            lines ahead = next_block(p, range, end, k, steps, depth_block);
+            lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
             for (size_t row = range.row_begin; row < range.row_end; row += 16) {
                 size_t rows = least(16, range.row_end - row);
                 KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
