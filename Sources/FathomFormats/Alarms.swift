@@ -16,8 +16,12 @@ public struct Alarm: Sendable, Equatable {
 /// Looks at the layers of steps and warns, once for what lasts.
 ///
 /// A layer vanishes or explodes where the gradient of its output, per entry, is 1,000 times smaller or larger than that of the last layer; it is saturated or
-/// dead where nine tenths of it are. Inside a residual none vanishes: there the gradient goes past it, and is small where a learned scale, or the last layer of the
-/// branch, begins at 0. What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
+/// dead where nine tenths of it are. What the last layer alone does to the gradient, as where its weights begin at 0, makes no layer vanish.
+///
+/// Inside a residual a layer vanishes, and explodes too, along the branch: beside the layer in front of the branch's last with weights. Beside the last layer all of a
+/// branch may be small, and is where its scale or its last weights begin at 0; the gradient then goes past it.
+///
+/// What holds in three steps looked at in a row is an alarm; the same kind is one again when twice as many layers are affected.
 ///
 /// What has been seen is a function of the steps alone, neither of how long the training is meant to be nor of what is written of it: it lies in checkpoints.
 public struct Alarms: Sendable, Equatable {
@@ -36,26 +40,68 @@ public struct Alarms: Sendable, Equatable {
 
     /// - Parameter layers: of one step, in the network's order.
     public mutating func look(at layers: [LayerStatistics]) -> [Alarm] {
-        guard let reference = layers.last?.signalPerEntry else { return [] }
+        guard let last = Self.last(of: layers) else { return [] }
+        let ends = Self.branchEnds(of: layers), front = Self.largestInFront(layers)
         return [Alarm.Kind.vanishing, .exploding, .saturated, .dead].compactMap { kind in
-            see(kind, layers.compactMap { layer in Self.severity(kind, layer, reference).map { (name: layer.name, severity: $0) } }, of: layers.count)
+            see(kind, layers.indices.compactMap { Self.affected(kind, layers[$0], last: last, front: front, branchEnd: ends[$0].map { layers[$0] }) }, of: layers.count)
         }
     }
 
-    /// How bad it is, larger being worse; nil where it is not bad at all.
-    private static func severity(_ kind: Alarm.Kind, _ layer: LayerStatistics, _ reference: Double) -> Double? {
-        let ratio = layer.signalPerEntry.map { $0 / reference }
+    /// A layer in which something holds.
+    private struct Affected {
+        let name: String
+        /// Larger is worse.
+        let severity: Double
+        /// What its gradient is measured against; nil: the last layer.
+        var beside: String?
+    }
+
+    /// nil where it does not hold.
+    private static func affected(
+        _ kind: Alarm.Kind, _ layer: LayerStatistics, last: LayerStatistics, front: LayerStatistics?, branchEnd: LayerStatistics?
+    ) -> Affected? {
+        func found(_ severity: Double?, beside: String? = nil) -> Affected? { severity.map { Affected(name: layer.name, severity: $0, beside: beside) } }
+        func exploding(beside other: LayerStatistics) -> Double? { layer.gain(from: other).flatMap { $0 > gain && $0.isFinite ? $0 : nil } }
+        func vanishing(beside other: LayerStatistics) -> Double? { layer.gain(from: other).flatMap { $0 < 1 / gain ? 1 / $0 : nil } }
         switch kind {
-        case .vanishing where layer.isInResidual: return nil
-        case .vanishing: return ratio.flatMap { reference > 0 && $0 < 1 / gain ? 1 / $0 : nil }
-        case .exploding: return ratio.flatMap { $0 > gain && $0.isFinite ? $0 : nil }
-        case .saturated: return layer.saturated.flatMap { $0 >= share && (layer.dead ?? 0) < share ? $0 : nil }
-        case .dead: return layer.dead.flatMap { $0 >= share ? $0 : nil }
+        case .vanishing where layer.branch != nil: return branchEnd.flatMap { found(vanishing(beside: $0), beside: $0.name) }
+        case .vanishing where (front.flatMap { layer.gain(from: $0) } ?? 0) >= 1 / gain: return nil
+        case .vanishing: return found(vanishing(beside: last))
+        case .exploding: return found(exploding(beside: last)) ?? branchEnd.flatMap { found(exploding(beside: $0), beside: $0.name) }
+        case .saturated: return found(layer.saturated.flatMap { $0 >= share && (layer.dead ?? 0) < share ? $0 : nil })
+        case .dead: return found(layer.dead.flatMap { $0 >= share ? $0 : nil })
         case .clipping: return nil
         }
     }
 
-    private mutating func see(_ kind: Alarm.Kind, _ affected: [(name: String, severity: Double)], of layers: Int) -> Alarm? {
+    /// The last layer; of a network that ends in a residual with parameters the residual: what it learns to multiply its branch by may begin at 0.
+    private static func last(of layers: [LayerStatistics]) -> LayerStatistics? {
+        guard let last = layers.last, last.branch != nil else { return layers.last }
+        return layers.last { $0.branch == nil && last.name.hasPrefix($0.path + ".") } ?? last
+    }
+
+    /// Of the layers in front of the last with weights that with the largest gradient.
+    private static func largestInFront(_ layers: [LayerStatistics]) -> LayerStatistics? {
+        layers.prefix(layers.lastIndex { $0.hasWeights } ?? 0).max { $0.signalPerEntry ?? 0 < $1.signalPerEntry ?? 0 }
+    }
+
+    /// Of each layer inside a residual that in front of the last with weights of its branch, by index; nil of those behind it, and outside.
+    private static func branchEnds(of layers: [LayerStatistics]) -> [Int?] {
+        enum End { case next, found(Int) }
+        var ends: [Substring: End] = [:], places: [Int?] = Array(repeating: nil, count: layers.count)
+        for i in layers.indices.reversed() {
+            guard let branch = layers[i].branch else { continue }
+            switch ends[branch] {
+            case nil where layers[i].hasWeights: ends[branch] = .next
+            case nil: break
+            case .next: ends[branch] = .found(i)
+            case .found(let end): places[i] = end
+            }
+        }
+        return places
+    }
+
+    private mutating func see(_ kind: Alarm.Kind, _ affected: [Affected], of layers: Int) -> Alarm? {
         let before = lasts[kind] ?? [:]
         let now = Dictionary(uniqueKeysWithValues: affected.map { ($0.name, min((before[$0.name] ?? 0) + 1, Self.lasting)) })
         lasts[kind] = now.isEmpty ? nil : now
@@ -65,16 +111,16 @@ public struct Alarms: Sendable, Equatable {
         return Alarm(kind: kind, layer: worst.name, message: Self.message(kind, worst, lasting.count, of: layers))
     }
 
-    private static func message(_ kind: Alarm.Kind, _ worst: (name: String, severity: Double), _ count: Int, of layers: Int) -> String {
+    private static func message(_ kind: Alarm.Kind, _ worst: Affected, _ count: Int, of layers: Int) -> String {
         func short(_ value: Double) -> String { JSON.number(Double(String(format: "%.2g", value)) ?? value).line }
-        let most = count == 1 ? worst.name : "\(count) of \(layers) layers, most in \(worst.name)"
+        let most = count == 1 ? worst.name : "\(count) of \(layers) layers, most in \(worst.name)", other = worst.beside ?? "the last layer"
         func state(_ adjective: String) -> String {
             count == 1 ? "\(worst.name) is \(adjective)" : "\(count) of \(layers) layers are \(adjective), \(worst.name) the most"
         }
         switch kind {
         case .vanishing:
-            return "the gradient vanishes in \(most): there it is " + (worst.severity.isFinite ? "\(short(1 / worst.severity)) times that of the last layer" : "0")
-        case .exploding: return "the gradient explodes in \(most): there it is \(short(worst.severity)) times that of the last layer"
+            return "the gradient vanishes in \(most): there it is " + (worst.severity.isFinite ? "\(short(1 / worst.severity)) times that of \(other)" : "0")
+        case .exploding: return "the gradient explodes in \(most): there it is \(short(worst.severity)) times that of \(other)"
         case .saturated: return "\(state("saturated")): \(percent(worst.severity)) of its entries have a slope below a twentieth of the largest"
         case .dead: return "\(state("dead")): \(percent(worst.severity)) of its units have a slope of 0 for the whole batch"
         case .clipping: return ""
@@ -147,8 +193,23 @@ public struct Alarms: Sendable, Equatable {
 }
 
 extension LayerStatistics {
-    /// "1.0.linear" is inside 1, and only residuals have an inside.
-    fileprivate var isInResidual: Bool { name.count { $0 == "." } > 1 }
+    /// "1.3" of "1.3.linear".
+    fileprivate var path: Substring { name[..<(name.utf8.lastIndex(of: UInt8(ascii: ".")) ?? name.startIndex)] }
+
+    /// The residual whose branch it is in, "1" of "1.3.linear": only residuals have an inside. nil of "0.linear".
+    fileprivate var branch: Substring? {
+        let path = path
+        return path.utf8.lastIndex(of: UInt8(ascii: ".")).map { path[..<$0] }
+    }
+
+    /// Whether it multiplies by a matrix, of those with parameters.
+    fileprivate var hasWeights: Bool { !name.hasSuffix("norm") && !name.hasSuffix(".residual") }
+
+    /// How many times as large as another's its gradient is; nil where that is 0 or neither is known.
+    fileprivate func gain(from other: LayerStatistics) -> Double? {
+        guard let signalPerEntry, let reference = other.signalPerEntry, reference > 0 else { return nil }
+        return signalPerEntry / reference
+    }
 
     /// The root of the mean square of ∂L/∂h.
     fileprivate var signalPerEntry: Double? { signalGradientNorm.map { $0 / Double(max(1, entries)).squareRoot() } }

@@ -131,6 +131,26 @@ struct RunTests {
         #expect(try workshop.fathom("resume", "run", "--verify").errors.contains("verified: 110 steps"))
     }
 
+    @Test("it warns of a stack that vanishes inside one residual, and of no branch that begins at 0", arguments: [
+        ("residual[[linear(64, init: normal(0.01)) tanh] * 30] linear(outputs)", "vanishes in 26 of 31 layers, most in 0.0.linear: there it is "),
+        ("linear(32) residual(rezero)[[linear(32, init: normal(0.01)) tanh] * 30] linear(outputs)", "vanishes in 26 of 33 layers, most in 1.0.linear: there it is "),
+        ("linear(32) residual(rezero)[[linear(32, init: normal(1)) relu] * 9 linear(32)] linear(outputs)", "explodes in "),
+        ("linear(32) residual(rezero)[linear(32) relu linear(32)] * 8 linear(outputs)", nil),
+        ("linear(32) residual(skipinit)[layernorm linear(32) relu linear(32)] * 8 linear(outputs)", nil),
+        ("linear(64) residual(rezero)[linear(64) relu linear(64)] residual(rezero)[linear(64) relu linear(outputs)]", nil),
+        ("linear(32) residual(scale: 0.0001)[layernorm linear(32) relu linear(32) relu linear(32)] * 8 linear(outputs)", nil),
+        ("linear(32) residual[linear(32, init: fixup) relu linear(32, init: fixup) relu linear(32, init: fixup)] * 8 linear(outputs, init: fixup)", nil),
+    ] as [(String, String?)])
+    func residuals(_ network: String, _ warning: String?) throws {
+        let workshop = try Workshop()
+        // Small steps leave what begins at 0 near it for long; what is to be warned of must have left it, for it to have a gradient.
+        for optimizer in warning == nil ? ["sgd(0.001)", "adamw(0.00001)"] : ["adamw(0.001)"] {
+            let flags = ["train", "--data", "digits", "--test", "0.9", "--steps", "12", "--network", network, "--optimizer", optimizer]
+            let run = try workshop.start(flags + ["--output", optimizer]).wait(), found = run.errors.matches(of: /warning: .*/).map { String($0.output) }
+            #expect(run.status == 0 && (warning.map { found.first?.contains("the gradient \($0)") == true } ?? found.isEmpty), "\(found)")
+        }
+    }
+
     @Test("a schedule with a horizon asks for a new one, and what is then trained cannot be verified from the recipe")
     func rescheduled() throws {
         let workshop = try Workshop()

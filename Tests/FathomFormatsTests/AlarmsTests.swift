@@ -32,19 +32,61 @@ import Testing
         for _ in 0..<5 { #expect(others.look(at: layers(gradients: [1e-3, 1e3], saturated: [0.89], dead: [0.89])).isEmpty) }
     }
 
-    @Test("Inside a residual no gradient vanishes; it may explode, and units may die") func residuals() {
-        func layers(_ gradient: Double, dead: Double = 0) -> [LayerStatistics] {
-            zip(["0.linear", "1.0.linear", "1.1.0.linear", "2.linear"], [1, gradient, gradient, 1]).map { name, gradient in
-                LayerStatistics(
-                    name: name, gradientNorm: 1, signalGradientNorm: gradient, weightNorm: 1, updateRatio: 0.1, activationMean: 0, activationStd: 1, slopeMeanSquare: 1,
-                    saturated: dead, dead: dead, subnormal: 0, nonfinite: 0, entries: 100)
-            }
+    /// Layers of 100 entries each.
+    private func named(_ gradients: KeyValuePairs<String, Double>, dead: Double = 0) -> [LayerStatistics] {
+        gradients.map { name, gradient in
+            LayerStatistics(
+                name: name, gradientNorm: 1, signalGradientNorm: gradient, weightNorm: 1, updateRatio: 0.1, activationMean: 0, activationStd: 1, slopeMeanSquare: 1,
+                saturated: dead, dead: dead, subnormal: 0, nonfinite: 0, entries: 100)
         }
+    }
+
+    /// What three steps alike are warned of.
+    private func warned(_ layers: [LayerStatistics]) -> [Alarm] {
         var alarms = Alarms()
-        for gradient in [0, 1e-4, 1e-4, 1e-4] { #expect(alarms.look(at: layers(gradient)).isEmpty) }
-        var found: [Alarm] = []
-        for _ in 0..<3 { found += alarms.look(at: layers(2e3, dead: 1)) }
+        return (0..<3).flatMap { _ in alarms.look(at: layers) }
+    }
+
+    @Test("A branch that is small as a whole is not called vanishing, whether its scale or its last layer is; it may explode, and units may die") func branches() {
+        for small in [0, 1e-8, 1e-4] {
+            // rezero, skipinit, and a scale that is a small number
+            #expect(warned(named(["0.linear": 1, "1.residual": 1, "1.0.linear": small, "1.2.linear": small, "1.4.linear": small, "2.linear": 1])).isEmpty)
+            // fixup
+            #expect(warned(named(["0.linear": 1, "1.0.linear": small, "1.2.linear": small, "1.4.linear": 1, "2.linear": 1])).isEmpty)
+            // pre-norm, and with a normalization behind the layer that is small
+            #expect(warned(named(["0.linear": 1, "1.0.layernorm": small, "1.1.linear": small, "1.3.linear": 1, "1.4.layernorm": 1, "2.linear": 1])).isEmpty)
+            // a branch within the branch, and behind it a layer of the outer one
+            #expect(warned(named(["0.linear": 1, "1.0.linear": 1, "1.1.0.linear": small, "1.1.2.linear": small, "1.2.linear": 1, "2.linear": 1])).isEmpty)
+        }
+        let found = warned(named(["0.linear": 1, "1.0.linear": 2e3, "1.1.0.linear": 2e3, "2.linear": 1], dead: 1))
         #expect(found.map(\.kind) == [.exploding, .dead] && found[0].layer?.hasPrefix("1.") == true)
+    }
+
+    @Test("A gradient that vanishes or explodes along a branch is warned of, however small the branch") func alongBranch() {
+        for scale in [1e-9, 1] {
+            let end = 1e-3 * scale
+            let vanishing = warned(named([
+                "0.linear": 1, "10.0.linear": 5e-8 * scale, "10.1.layernorm": 5e-7 * scale, "10.2.linear": 4e-5 * scale, "10.4.linear": end, "10.6.linear": scale,
+                "11.linear": 1,
+            ]))
+            #expect(vanishing.map(\.message) == ["the gradient vanishes in 2 of 7 layers, most in 10.0.linear: there it is 5e-05 times that of 10.4.linear"], "\(scale)")
+        }
+        let exploding = warned(named([
+            "0.linear": 1, "1.residual": 1, "1.0.linear": 0.2, "1.1.0.linear": 1.5e-9, "1.1.1.linear": 1e-12, "1.1.2.linear": 1e-12, "1.2.rnn": 1e-4, "1.3.lstm": 1e-4,
+            "2.linear": 1,
+        ]))
+        #expect(exploding.map(\.message) == ["the gradient explodes in 2 of 9 layers, most in 1.0.linear: there it is 2000 times that of 1.2.rnn"])
+    }
+
+    @Test("A last layer that begins at 0, or ends in a branch that does, makes no other vanish or explode") func end() {
+        #expect(warned(named(["0.linear": 1e-6, "1.0.linear": 1e-9, "1.2.linear": 1e-6, "2.linear": 1])).isEmpty)
+        #expect(warned(named(["0.linear": 1, "12.residual": 1, "12.0.linear": 1e-6, "12.2.linear": 1e-6])).isEmpty)
+        // The residual in front of one without parameters is not its entry.
+        #expect(warned(named(["0.linear": 1, "1.residual": 1, "1.0.linear": 1, "12.0.linear": 1e-6, "12.2.linear": 1e-6])).map(\.kind) == [.exploding])
+        #expect(warned(named(["0.linear": 1e-6, "2.linear": 2e-4, "4.linear": 1])).isEmpty)
+        #expect(warned(named(["0.linear": 1e-6, "2.linear": 2e-3, "4.linear": 1])).map(\.layer) == ["0.linear"])
+        // Where nothing comes back at all, there is nothing to learn from.
+        #expect(warned(named(["0.linear": 0, "2.linear": 0, "4.linear": 1])).map(\.kind) == [.vanishing])
     }
 
     @Test("A dead layer is not called saturated too") func dead() {
