@@ -42,7 +42,7 @@ final class StepRunner {
         key = try Memory(byteCount: MemoryLayout<Batch>.stride)
         guard passes > 1 else { return }
         losses = try Memory(byteCount: 0)
-        remembered = try Memory(byteCount: stateBytes)
+        remembered = try Memory(byteCount: Self.stateBytes(blueprint.layout))
         let flat = Panels(data: gradients.floats(at: 0), rows: blueprint.layout.count / Panels.width, columns: Panels.width)
         clearing = [.fill(flat, value: 0)]
         end = [.lossMean(rows: 0, divisor: 1, rowLoss: state.loss, mean: state.loss)] + tail
@@ -91,19 +91,27 @@ final class StepRunner {
         Fathom.run(clearing, threads: threads, times)
         // Whether the step is finite is known at its end only: what layers remember of a pass is taken back then.
         state.update.pointee.finite = true
-        remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: stateBytes)
+        remembered?.base.copyMemory(from: parameters.floats(at: blueprint.layout.count), byteCount: Self.stateBytes(blueprint.layout))
     }
 
     func forget() {
         guard let remembered else { return }
-        UnsafeMutableRawPointer(parameters.floats(at: blueprint.layout.count)).copyMemory(from: remembered.base, byteCount: stateBytes)
+        UnsafeMutableRawPointer(parameters.floats(at: blueprint.layout.count)).copyMemory(from: remembered.base, byteCount: Self.stateBytes(blueprint.layout))
     }
 
     /// Of what is not learned, which lies behind what is.
-    private var stateBytes: Int { (blueprint.layout.storageCount - blueprint.layout.count) * MemoryLayout<Float>.stride }
+    private static func stateBytes(_ layout: ParameterLayout) -> Int { (layout.storageCount - layout.count) * MemoryLayout<Float>.stride }
+
+    private static func lossBytes(_ layout: ParameterLayout, rows: Int) -> Int { layout.output.rows(samples: rows) * MemoryLayout<Double>.stride }
+
+    /// Bytes that it has beside its plans once it has run a batch of `rows`, at most 2³².
+    static func byteCount(_ layout: ParameterLayout, passes: Int, rows: Int) -> Int {
+        MemoryLayout<Batch>.stride
+            + (passes > 1 ? stateBytes(layout) : 0) + (min(passes, rows) > 1 ? lossBytes(layout, rows: min(rows, 1 << 32)) : 0)
+    }
 
     private func losses(rows: Int) throws -> UnsafeMutablePointer<Double> {
-        let bytes = blueprint.layout.output.rows(samples: rows) * MemoryLayout<Double>.stride
+        let bytes = Self.lossBytes(blueprint.layout, rows: rows)
         if losses.map({ $0.byteCount < bytes }) ?? true { losses = try Memory(byteCount: bytes) }
         return losses!.base.assumingMemoryBound(to: Double.self)
     }

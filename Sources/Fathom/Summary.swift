@@ -23,8 +23,8 @@ extension Model {
     }
 }
 
-/// Bytes that training a network takes: parameters and their averages, gradients, the optimizer's state, what the instruments gather, and the buffers of a batch;
-/// the data not counted.
+/// Bytes that training a network takes: parameters and their averages, gradients, the optimizer's state, what clipping measures and the instruments
+/// gather, and the buffers of a batch; the data not counted.
 ///
 /// - Parameter keepsBest: whether a copy of the best model so far is kept.
 /// - Throws: `FathomError.invalid` where widths disagree.
@@ -36,8 +36,10 @@ public func trainingMemory(
     let layout = try ParameterLayout(network, inputs: inputs)
     let blueprint = Plan.Blueprint(network: network, layout: layout, inputs: inputs, purpose: .training, loss: loss, recompute: recompute)
     let models = 1 + (ema == nil ? 0 : 1) + (keepsBest ? 1 : 0)
+    let rows = batch / passes + (batch.isMultiple(of: passes) ? 0 : 1)
     let floats = layout.storageCount * models + layout.count * (1 + optimizer.moments.count)
     let gathered = instruments == .none ? nil : try LayerInstruments(network, layout, isFull: instruments == .full, measuring: true)
-    let buffers = blueprint.byteCount(rows: batch / passes + (batch.isMultiple(of: passes) ? 0 : 1), instruments: gathered)
-    return min(floats * MemoryLayout<Float>.stride + (gathered?.byteCount ?? 0) + buffers, Reservation.most)
+    let state = StepState.byteCount(layout) + StepRunner.byteCount(layout, passes: passes, rows: batch)
+    return min(
+        floats * MemoryLayout<Float>.stride + (gathered?.byteCount ?? 0) + state + blueprint.byteCount(rows: rows, instruments: gathered), Reservation.most)
 }

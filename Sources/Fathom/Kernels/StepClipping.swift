@@ -31,7 +31,8 @@ final class StepClipping {
         /// What the last pause decided.
         let factor: UnsafeMutablePointer<Float>
 
-        fileprivate init(_ reservation: inout Reservation, tensors: Int, panels: Int, blocks: Int) {
+        fileprivate init(_ reservation: inout Reservation, _ layout: ParameterLayout) {
+            let tensors = layout.tensors.count, blocks = layout.weightBlocks, panels = layout.tensors.reduce(0) { $0 + Panels.panels($1.columns) }
             sums = reservation.reserve(Double.self, count: panels)
             clippedSums = reservation.reserve(Double.self, count: panels)
             squares = reservation.reserve(Double.self, count: blocks)
@@ -48,16 +49,13 @@ final class StepClipping {
         stages = clipping.gradientStages
         isScalar = stages.allSatisfy(\.isScalar)
         state = ClippingState(clipping)
-        let panels = layout.tensors.map { Panels.panels($0.columns) }, total = panels.reduce(0, +)
-        var measured = Reservation()
-        _ = Buffers(&measured, tensors: panels.count, panels: total, blocks: layout.weightBlocks)
-        memory = try Memory(byteCount: measured.byteCount)
+        memory = try Memory(byteCount: Self.byteCount(layout))
         var placed = Reservation(in: memory)
-        buffers = Buffers(&placed, tensors: panels.count, panels: total, blocks: layout.weightBlocks)
-        norms = UnsafeBufferPointer(start: buffers.norms, count: panels.count)
+        buffers = Buffers(&placed, layout)
+        norms = UnsafeBufferPointer(start: buffers.norms, count: layout.tensors.count)
         var end = 0
-        for (i, count) in panels.enumerated() {
-            end += count
+        for (i, tensor) in layout.tensors.enumerated() {
+            end += Panels.panels(tensor.columns)
             buffers.ends[i] = end
         }
         for limits in [update, buffers.again] { (limits.pointee.clip_norm, limits.pointee.clip_value) = (.infinity, .infinity) }
@@ -67,6 +65,13 @@ final class StepClipping {
         case .value(let largest): update.pointee.clip_value = Float(largest)
         default: break
         }
+    }
+
+    /// Bytes of its buffers, whatever the stages; what `percentile` remembers comes on top, 8 bytes a step.
+    static func byteCount(_ layout: ParameterLayout) -> Int {
+        var measured = Reservation()
+        _ = Buffers(&measured, layout)
+        return measured.byteCount
     }
 
     /// The calls between the backward pass and the optimizer's.

@@ -9,16 +9,20 @@ final class StepState {
     private let memory: Memory
 
     init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping) throws {
-        func lay(_ memory: Memory?) -> (Reservation, UnsafeMutablePointer<Update>, UnsafeMutablePointer<Double>) {
-            var reservation = Reservation(in: memory)
-            let update = reservation.reserve(Update.self, count: 1), loss = reservation.reserve(Double.self, count: 1)
-            return (reservation, update, loss)
-        }
-        memory = try Memory(byteCount: lay(nil).0.byteCount)
-        (_, update, loss) = lay(memory)
+        memory = try Memory(byteCount: Self.lay(nil).byteCount)
+        (update, loss, _) = Self.lay(memory)
         update.pointee = optimizer.update
         self.clipping = try StepClipping(layout, clipping: clipping, update: update, loss: loss)
     }
+
+    private static func lay(_ memory: Memory?) -> (update: UnsafeMutablePointer<Update>, loss: UnsafeMutablePointer<Double>, byteCount: Int) {
+        var reservation = Reservation(in: memory)
+        let update = reservation.reserve(Update.self, count: 1), loss = reservation.reserve(Double.self, count: 1)
+        return (update, loss, reservation.byteCount)
+    }
+
+    /// Bytes of it, with those of clipping.
+    static func byteCount(_ layout: ParameterLayout) -> Int { lay(nil).byteCount + StepClipping.byteCount(layout) }
 
     /// Sets what changes from step to step (from 1).
     func prepare(_ optimizer: Optimizer, learningRate: Double, step: Int) {
