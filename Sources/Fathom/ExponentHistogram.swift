@@ -44,9 +44,11 @@ public struct BranchRatio: Sendable, Hashable {
 }
 
 extension Trainer {
-    /// Exponents of what the last step saw of each layer with parameters; empty unless the instruments are full. O(parameters).
+    /// Exponents of what the last step saw of each layer with parameters; empty unless the instruments are full. Of a step that was not finite the gradient is what
+    /// the backward pass left. O(parameters).
     public func exponents() throws -> [LayerExponents] {
         guard let layerInstruments, layerInstruments.isFull else { return [] }
+        if let exponentsBeforeSearch { return exponentsBeforeSearch }
         return try layerInstruments.layers.map { layer in
             LayerExponents(
                 name: layer.name, gradient: try exponents(layer.tensors, in: gradients.floats(at: 0)), weight: try exponents(layer.tensors, in: live.storage.floats(at: 0)),
@@ -73,7 +75,7 @@ extension Trainer {
         guard let layerInstruments, !layerInstruments.branches.isEmpty else { return [] }
         return zip(layerInstruments.branches, layerInstruments.scales).map { found, scale in
             let trunk = found.trunk.pointee.squares, branch = found.branch.pointee.squares
-            return BranchRatio(name: found.name, ratio: trunk > 0 ? scale.magnitude * (branch / trunk).squareRoot() : nil)
+            return BranchRatio(name: found.name, ratio: trunk == 0 ? nil : scale.magnitude * (branch / trunk).squareRoot())
         }
     }
 }

@@ -53,6 +53,8 @@ public final class Trainer {
     private(set) var lastWasFinite = true
     /// Where the first value of the last step that was not finite was made that is not; nil before such a step.
     public private(set) var lastFault: Fault?
+    /// Of a last step that was not finite.
+    private(set) var exponentsBeforeSearch: [LayerExponents]?
     private var threadChoice: ThreadChoice
     /// Rows of the largest batch so far: the steps that are compared with each other.
     private var largestBatch = 0
@@ -197,8 +199,10 @@ public final class Trainer {
         layerInstruments?.keepScales(live.storage.floats(at: 0))
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
-        (lastRows, lastWasFinite) = (rows, update.finite)
+        (lastRows, lastWasFinite, exponentsBeforeSearch) = (rows, update.finite, nil)
         guard update.finite else {
+            // Before the step is taken again, which leaves other gradients behind.
+            exponentsBeforeSearch = try? exponents()
             lastFault = runner.locate(samples, order: order, first: first, rows: rows, step: stepsTaken + 1)
             throw state.notFinite(step: stepsTaken + 1, lastFault)
         }

@@ -188,7 +188,8 @@ final class TrainingRun {
         // A step that has overflowed in its update has its line: all before that was finite.
         if step > trainer.stepsTaken {
             log.add(Event.notFinite(
-                step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers))
+                step: step, epoch: epoch, learningRate: trainer.learningRate, gradientNorm: trainer.gradientNorm, reason: what, layers: trainer.layers,
+                exponents: try trainer.exponents(), branches: trainer.branchRatios))
         }
         if let fault = trainer.lastFault ?? overflow { log.add(Event.fault(fault)) }
         if overflow == nil { try save() }

@@ -26,21 +26,26 @@ public enum Event {
             .init("learning_rate", .number(step.learningRate)), .init("gradient_norm", .number(step.gradientNorm)),
             .init("clipped_gradient_norm", .number(step.clippedGradientNorm)), .init("clip_coefficient", .number(step.clipCoefficient)),
         ]
-        if let layers {
-            let full: [LayerExponents?] = exponents.isEmpty ? Array(repeating: nil, count: layers.count) : exponents
-            members.append(.init("layers", .array(zip(layers, full).map { $0.json($1) })))
-            if !branches.isEmpty { members.append(.init("residuals", .array(branches.map(\.json)))) }
-        }
+        if let layers { members += told(layers, exponents, branches) }
         return .object(members)
     }
 
+    private static func told(_ layers: [LayerStatistics], _ exponents: [LayerExponents], _ branches: [BranchRatio]) -> [JSON.Member] {
+        let full: [LayerExponents?] = exponents.isEmpty ? Array(repeating: nil, count: layers.count) : exponents
+        return [.init("layers", .array(zip(layers, full).map { $0.json($1) }))]
+            + (branches.isEmpty ? [] : [.init("residuals", .array(branches.map(\.json)))])
+    }
+
     /// A step whose loss or gradient was not finite, and that changed nothing: it has every member that another step has.
-    public static func notFinite(step: Int, epoch: Int, learningRate: Double, gradientNorm: Double, reason: String, layers: [LayerStatistics]) -> JSON {
+    public static func notFinite(
+        step: Int, epoch: Int, learningRate: Double, gradientNorm: Double, reason: String, layers: [LayerStatistics], exponents: [LayerExponents] = [],
+        branches: [BranchRatio] = []
+    ) -> JSON {
         let clipping = ["clipped_gradient_norm", "clip_coefficient"].flatMap { JSON.members($0, nil, reason: "the step changed nothing") }
         return .object([
             .init("event", "step"), .init("step", .integer(step)), .init("epoch", .integer(epoch)), .init("loss", nil), .init("loss_reason", .string(reason)),
             .init("learning_rate", .number(learningRate)), .init("gradient_norm", .number(gradientNorm)),
-        ] + clipping + [.init("layers", .array(layers.map { $0.json(nil) }))])
+        ] + clipping + told(layers, exponents, branches))
     }
 
     /// What a layer's gradient or signal does, or the clipping, that whoever trains should know of.

@@ -46,7 +46,7 @@ public struct RunHistory: Sendable {
     private(set) var broken: [(step: Int, reason: String)] = []
     private(set) var layers = LayerGrid(LayerQuantity.allCases.map { ($0.rawValue, $0.isLogarithmic) })
     private(set) var residuals = LayerGrid([("branch_to_trunk", true)])
-    /// Of the last step that has them, by layer.
+    /// Of the last step taken that has them, by layer.
     private(set) var exponents: [ExponentKind: [Exponents]] = [:]
     private(set) var exponentStep: Int?
 
@@ -147,7 +147,8 @@ public struct RunHistory: Sendable {
             if missing > 0 { found[kind, default: []] += Array(repeating: Exponents(), count: missing) }
             found[kind]?[layer] = try Self.exponents(&reader)
         }
-        if !found.isEmpty { (exponents, exponentStep) = (found, step) }
+        // Of a step that is not finite much is in one power of two, that of infinity.
+        if !found.isEmpty, broken.last?.step != step { (exponents, exponentStep) = (found, step) }
     }
 
     private static func exponents(_ reader: inout JSONReader) throws(JSONReader.Damage) -> Exponents {

@@ -216,6 +216,21 @@ struct RunTests {
         #expect(try workshop.fathom("evaluate", "run").status == 0)
     }
 
+    @Test("a step that is not finite has all members that another has", arguments: ["none", "summary(every: 1)", "full(every: 1)"])
+    func membersOfNoStep(instruments: String) throws {
+        let workshop = try Workshop()
+        let network = "linear(24) residual[linear(24)] residual(rezero)[linear(24)] linear(outputs)"
+        let outcome = try workshop.start(["train"] + digits + ["--optimizer", "sgd(1e20)", "--network", network, "--instruments", instruments, "--output", "run"]).wait()
+        #expect(outcome.status == 71, "\(outcome.errors)")
+        func members(_ object: [String: Any]) -> Set<String> { Set(object.keys.filter { !$0.hasSuffix("_reason") }) }
+        func inside(_ step: [String: Any], _ key: String) -> [Set<String>] { (step[key] as? [[String: Any]] ?? []).map(members) }
+        let steps = try workshop.lines("run/history.jsonl").filter { $0["event"] as? String == "step" }, first = try #require(steps.first), last = try #require(steps.last)
+        #expect(steps.count > 1 && last["loss"] is NSNull && first["loss"] is Double)
+        #expect(members(last) == members(first).union(["layers"]) && inside(last, "residuals") == inside(first, "residuals"))
+        if instruments != "none" { #expect(inside(last, "layers") == inside(first, "layers") && inside(last, "layers").count == 5) }
+        #expect(inside(last, "layers").allSatisfy { $0.contains("activation_exponents") } == instruments.hasPrefix("full"))
+    }
+
     @Test("an update that overflows is not saved over what was saved before, and not as a model")
     func overflowed() throws {
         let workshop = try Workshop()

@@ -52,7 +52,7 @@ struct RunHistoryTests {
 
     @Test("every number is where it belongs; what is null is a gap")
     func numbers() throws {
-        let broken: JSON = ["event": "step", "step": 4, "epoch": 1, "loss": nil, "loss_reason": "nan", "learning_rate": .number(0.001), "layers": []]
+        let broken: JSON = ["event": "step", "step": 4, "epoch": 1, "loss": nil, "loss_reason": "nan", "learning_rate": .number(0.001), "layers": [["name": "0.linear", "gradient_exponents": ["zero": 0, "lowest": 128, "counts": [9]]]]]
         let fault: JSON = ["event": "fault", "step": 4, "pass": "forward", "message": "inf"]
         let alarm: JSON = ["event": "alarm", "step": 2, "kind": "vanishing", "layer": "0.linear", "message": "small"]
         let made = try MadeRun([MadeRun.start] + (1...3).map { MadeRun.step($0, layers: 2, full: true) } + [MadeRun.epoch, alarm, fault, broken, ["event": "news", "x": [1]], MadeRun.end])

@@ -263,6 +263,23 @@ extension LayerStatisticsTests {
         #expect(first.activation.lowest == -127 && first.activation.counts[0] == 3 && first.gradient.zero == 3)
     }
 
+    @Test("Of a step that is not finite they are its own, not what the search for the first such value leaves") func exponentsOfNoStep() throws {
+        func exponents(passes: Int) throws -> [LayerExponents] {
+            let model = try Model(Network("linear(3) linear(2)"), inputs: 2, seed: 1)
+            let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), passes: passes, instruments: .full)
+            try trainer.step(inputs: [1, 2, 3, 4], targets: [0, 0, 0, 0])
+            #expect(throws: FathomError.self) { try trainer.step(inputs: [1, 2, 3, .infinity], targets: [0, 0, 0, 0]) }
+            #expect(trainer.lastFault?.pass == .input)
+            defer { #expect(throws: Never.self) { try trainer.step(inputs: [1, 2, 3, 4], targets: [0, 0, 0, 0]) } }
+            return try trainer.exponents()
+        }
+        let found = try exponents(passes: 1)
+        // Of either row three values are not finite or none; of the gradients all are sums over both.
+        #expect(found[0].activation.lowest + found[0].activation.counts.count == 129 && found[0].activation.counts.last == 3)
+        #expect(found.allSatisfy { $0.gradient.lowest == 128 } && found.map(\.gradient.counts) == [[6 + 3], [6 + 2]])
+        for (one, two) in zip(found, try exponents(passes: 2)) { #expect(one == two) }
+    }
+
     @Test("A branch is measured beside its trunk") func branches() throws {
         let model = try Model(Network("residual(scale: 0.5)[linear(2, bias: false, init: identity)] residual(rezero)[linear(2)]"), inputs: 2, seed: 1)
         let trainer = try Trainer(model, loss: .meanSquaredError, optimizer: .sgd(learningRate: 1e-30), instruments: .full)
@@ -280,7 +297,7 @@ extension LayerStatisticsTests {
         let scales = try trainer.model.parameters().filter { $0.name.hasSuffix("scale") }.map { Double($0.values[0]) }
         #expect(scales[0] != 0.5 && scales[1] != 0)
         // What a step that is not finite tells of is a forward pass too, with the scales that the first step left.
-        #expect(throws: FathomError.self) { try trainer.step(inputs: [.infinity, 4, 5, 6], targets: [0, 0, 0, 0]) }
-        #expect(trainer.layerInstruments?.scales == scales)
+        #expect(throws: FathomError.self) { try trainer.step(inputs: [.nan, 4, 5, 6], targets: [0, 0, 0, 0]) }
+        #expect(trainer.layerInstruments?.scales == scales && trainer.branchRatios[0].ratio?.isNaN == true)
     }
 }

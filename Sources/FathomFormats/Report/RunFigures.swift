@@ -154,7 +154,7 @@ extension RunHistory {
 
     // MARK: Exponents
 
-    /// How the values of each layer lie over the powers of two, in the last step that says so.
+    /// How the values of each layer lie over the powers of two, in the last step taken that says so.
     func exponentFigure(_ kind: ExponentKind) -> HeatMap? {
         guard let all = exponents[kind], let step = exponentStep else { return nil }
         let filled = all.filter { !$0.counts.isEmpty }
