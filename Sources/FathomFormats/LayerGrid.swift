@@ -22,6 +22,9 @@ struct LayerGrid {
     private(set) var names: [String] = []
     private(set) var columns: [Column] = []
     private let keyBytes: [[UInt8]]
+    /// A key with all that stands between two values.
+    private let members: [[UInt8]]
+    private static let nameKey = Array("name".utf8)
     private var nameBytes: [[UInt8]] = []
     private var linesPerColumn = 1
 
@@ -29,6 +32,7 @@ struct LayerGrid {
         keys = quantities.map(\.key)
         isLogarithmic = quantities.map(\.isLogarithmic)
         keyBytes = keys.map { Array($0.utf8) }
+        members = keys.map { Array(", \"\($0)\":".utf8) }
     }
 
     var isEmpty: Bool { columns.isEmpty || names.isEmpty }
@@ -86,9 +90,16 @@ struct LayerGrid {
         while try reader.nextElement(&isFirst) {
             try reader.expect(0x7B)
             var isFirstMember = true, guess = 0, layer: Int?
-            while let key = try reader.nextKey(&isFirstMember) {
+            while true {
+                // As they are written: in this order, and spaced so.
+                if let layer, guess < keys.count, reader.take(members[guess]) {
+                    try add(reader.number(), layer, guess)
+                    guess += 1
+                    continue
+                }
+                guard let key = try reader.nextKey(&isFirstMember) else { break }
                 if layer == nil {
-                    guard reader.plainText(key) == "name" else { throw JSONReader.Damage(position: key.lowerBound, problem: "a layer begins with its name") }
+                    guard reader.matches(key, Self.nameKey) else { throw JSONReader.Damage(position: key.lowerBound, problem: "a layer begins with its name") }
                     layer = try place(&reader, near: index)
                 } else if let layer, let quantity = quantity(reader, key, &guess) {
                     try add(reader.number(), layer, quantity)

@@ -63,7 +63,7 @@ public struct RunHistory: Sendable {
             let searched = bytes.count
             bytes += piece
             var start = 0, from = searched
-            while let newline = bytes[from...].firstIndex(of: 0x0A) {
+            while let newline = Self.newline(in: bytes, from: from) {
                 number += 1
                 var reader = JSONReader(bytes, start..<newline)
                 do throws(JSONReader.Damage) { try read(&reader, &values) } catch let error {
@@ -76,6 +76,13 @@ public struct RunHistory: Sendable {
         guard number > 0 else { throw FathomError.invalid("\(path):1: the history is empty, so there is nothing to report yet") }
         guard !starts.isEmpty else { throw FathomError.invalid("\(path):1: the history does not begin with a start event, so it is not one of a training") }
         for (index, scalar) in Scalar.allCases.enumerated() { scalars[scalar] = values[index] }
+    }
+
+    private static func newline(in bytes: [UInt8], from start: Int) -> Int? {
+        unsafe bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, start < bytes.count, let found = unsafe memchr(base + start, 0x0A, bytes.count - start) else { return nil }
+            return unsafe UnsafeRawPointer(found) - base
+        }
     }
 
     func values(_ scalar: Scalar) -> [Double] { scalars[scalar] ?? [] }

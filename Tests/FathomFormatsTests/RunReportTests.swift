@@ -73,6 +73,28 @@ struct RunHistoryTests {
         #expect(history.residuals.names == ["1.residual"] && abs(history.residuals.values(0)[0] - log10(0.31)) < 1e-12)
     }
 
+    @Test("whatever order and space members have, and whatever stands between them, the same is read")
+    func written() throws {
+        let lines = (1...3).map { MadeRun.step($0, layers: 3) }, plain = try Self.read(try MadeRun([MadeRun.start] + lines)).layers
+        func changed(_ change: (inout [JSON.Member]) -> Void) throws -> LayerGrid {
+            try Self.read(try MadeRun([MadeRun.start] + lines.map { line in
+                guard case .object(var members) = line, let last = members.indices.last, case .array(let layers) = members[last].value else { return line }
+                members[last] = .init("layers", .array(layers.map { layer in
+                    guard case .object(var members) = layer else { return layer }
+                    change(&members)
+                    return .object(members)
+                }))
+                return .object(members)
+            })).layers
+        }
+        let reversed = try changed { $0 = [$0[0]] + $0.dropFirst().reversed() }
+        let more = try changed { members in members = members.flatMap { [$0, .init($0.key + "_reason", "nan")] } }
+        let narrow = try Self.read(try MadeRun([], tail: ([MadeRun.start] + lines).map { $0.line.replacing(", ", with: ",") + "\n" }.joined())).layers
+        for grid in [reversed, more, narrow] {
+            for quantity in plain.keys.indices { #expect(grid.names == plain.names && grid.values(quantity).map(\.bitPattern) == plain.values(quantity).map(\.bitPattern)) }
+        }
+    }
+
     @Test("however many lines hold layers, there are at most 256 columns, each a mean over as many lines as the others", arguments: [256, 257, 1_000, 1_025])
     func pooling(_ lines: Int) throws {
         let made = try MadeRun([MadeRun.start] + (1...lines).map { MadeRun.step($0, layers: 1) }), history = try Self.read(made)
