@@ -157,7 +157,14 @@ INLINE lines next_block(const product *p, fathom_range range, size_t panel, size
     return (lines){b, 16 * panel < p->columns ? b + 16 * least(depth_block, p->depth - k) : b, left};
 }
 
-// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A), in the panels of one tile width.
+// Of tiles that go on from one panel of A by columns to the next: the tallest that divide a panel.
+static size_t KERNEL(dividing_height)(tile_width width) {
+    size_t height = 16;
+    while (height > KERNEL(tile_height)(16, width)) height /= 2;
+    return height;
+}
+
+// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A, or so many that tiles of a dividing height fill them), in the panels of one tile width.
 static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width, lines *ahead) {
     bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;
     size_t a_row = by_rows ? 16 : 1;
@@ -175,6 +182,11 @@ static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, si
         .from_zero = k == 0 && !p->accumulate,
         .rectify = last && p->rectify,
     };
+    if (!by_rows && rows > 16) {
+        size_t height = KERNEL(dividing_height)(width);
+        KERNEL(strips)[BY_COLUMNS][height - 1][width](&s, rows / height);
+        return;
+    }
     // `tall` tiles of height + 1 rows, then the others of height rows.
     size_t tallest = KERNEL(tile_height)(rows, width), tiles = (rows + tallest - 1) / tallest, height = rows / tiles, tall = rows % tiles;
     if (tall > 0) KERNEL(strips)[p->orientation][height][width](&s, tall);

@@ -45,6 +45,7 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
     float *tile_c = s->c;
     lines ahead = *s->ahead;
     int lines_ahead = LINES_AHEAD * PER_PANEL / vectors;
+    size_t below = 0;  // by columns: rows of this panel of A that are done
     for (size_t t = 0; t < tiles; t++, tile_a += rows * a_row, tile_c += rows * 16) {
         STRIP(vector) sum[TILE_VECTORS];
         UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector)){0};
@@ -69,7 +70,7 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
             // The rows below; of columns the next 16, together.
             if (ahead.left) {
                 if (a_row == 16) UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(a + 16 * (rows + i));
-                else if (t == 0) UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(a + s->a_panel + 16 * i);
+                else if (below == 0) UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(a + s->a_panel + 16 * i);
             }
             const float *column = a;
             // Four steps a turn: what a turn costs besides multiply-adds is time where another thread shares the core. Without the fences clang hoists the loads of
@@ -95,6 +96,10 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
             UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector))(~(sum[i] <= 0) & (STRIP(mask))sum[i]);
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
             *STRIP(at)(tile_c, s->c_stride, i, j) = sum[i * vectors + j];
+        if (a_row == 1 && (below += rows) == 16) {
+            below = 0;
+            tile_a += s->a_panel - 16;
+        }
     }
     *s->ahead = ahead;
 }

@@ -5,9 +5,15 @@
 //   WGRAD_SQUARE       panels of X and of dY whose blocks, and the square of dW where they meet, stay in the second-level cache
 // Needs gemm/product.h and reduce/squared_norm.h.
 
-// The squares of a finished block of dW, still in the first-level cache.
+enum {
+    TOGETHER = 8,  // panels of X for one call of the microkernel, where tiles of the usual height fill a panel,
+    FEW = 16,      // or where the rows are so few that a call costs as much as its work
+};
+
+// The squares of finished blocks of dW, still in the first-level cache.
 INLINE void sum_squares(const fathom_gemm_wgrad_arguments *a, size_t row, size_t rows, size_t panel) {
-    a->squares[(a->inputs + 15) / 16 * panel + row / 16] = block_squares(a->dw + panel * a->dw_stride + 16 * row, rows, vf_set(0), false);
+    for (size_t end = row + rows; row < end; row += 16)
+        a->squares[(a->inputs + 15) / 16 * panel + row / 16] = block_squares(a->dw + panel * a->dw_stride + 16 * row, least(16, end - row), vf_set(0), false);
 }
 
 // One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
@@ -18,9 +24,11 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
             tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
             size_t end = panel + panels_of(width), live = p->columns - 16 * (end - 1);
+            size_t height = KERNEL(dividing_height)(width), together = height == KERNEL(tile_height)(16, width) || p->depth <= FEW ? 16 * TOGETHER : 16;
             lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
-            for (size_t row = range.row_begin; row < range.row_end; row += 16) {
-                size_t rows = least(16, range.row_end - row);
+            for (size_t row = range.row_begin, rows; row < range.row_end; row += rows) {
+                rows = least(together, range.row_end - row);
+                if (rows > 16 && rows % height > 0) rows -= rows % 16;
                 KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
                 if (k + steps < p->depth) continue;
                 if (live < 16) KERNEL(clear_padding)(p->c + (end - 1) * p->c_stride + 16 * row, rows, live);
