@@ -60,6 +60,16 @@ private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--i
         #expect(sum == measured.forwardFlops + measured.backwardFlops && sum == meter.work.productFlops)
     }
 
+    /// As many threads as asked for, unless it may choose, as a training does.
+    @Test(arguments: [false, true]) func onlyWhereAskedAreFewerThreadsTried(_ adapts: Bool) throws {
+        var settings = Settings()
+        settings.set(.network, flag: "linear(4) tanh linear(3)")
+        let subject = try StepSubject(settings, name: nil, inputs: 5, threads: 2, adapts: adapts)
+        #expect(subject.trainer.adaptsThreads == adapts && subject.uninstrumented?.adaptsThreads == adapts)
+        let run = try profiler(small + ["--serve"] + (adapts ? ["--adapt"] : []))
+        #expect(run.status == 0 && run.output == "READY\n")
+    }
+
     /// READY, then a line for each go; anything else, or nothing more, ends it.
     @Test(arguments: ["stop\n", ""]) func servingTakesTurns(_ end: String) throws {
         let process = Process(), input = Pipe(), output = Pipe()

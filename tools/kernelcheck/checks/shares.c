@@ -1,4 +1,5 @@
-// Checks how calls are divided over threads: every part of every grid is in exactly one piece of one thread, and every piece is taken exactly once.
+// Checks how calls are divided over threads: every part of every grid is in exactly one piece of one thread, every piece is taken exactly once, and a list gets as many threads
+// as its largest call.
 #include "harness.h"
 
 #include "../../../CKernels/core/table.h"
@@ -70,6 +71,21 @@ static bool covers(const fathom_call *call, int team, char *message) {
     return !wrong;
 }
 
+// A list pays for as many threads as its largest call, wherever that stands in it.
+static bool is_worth_its_largest(generator *g, char *message) {
+    fathom_call calls[6];
+    size_t count = draw_below(g, 7);
+    int threads = 1 + (int)draw_below(g, 17), most = 1;
+    for (size_t i = 0; i < count; i++) {
+        calls[i] = some_call(g);
+        int worth = fathom_threads_worth(fathom_grid_of(&calls[i]), threads);
+        if (worth > most) most = worth;
+    }
+    int found = fathom_list_worth(calls, count, threads);
+    if (found != most) snprintf(message, KERNEL_CHECK_MESSAGE, "%zu calls on up to %d threads pay for %d, not %d", count, threads, most, found);
+    return found == most;
+}
+
 enum { TURNS = 20000, PIECES = 7 };
 
 typedef struct rush {
@@ -92,7 +108,7 @@ bool shares_check(uint64_t seed, char message[KERNEL_CHECK_MESSAGE]) {
     generator g = {seed};
     for (int i = 0; i < 3000; i++) {
         fathom_call call = some_call(&g);
-        if (!covers(&call, 1 + (int)draw_below(&g, 17), message)) return false;
+        if (!covers(&call, 1 + (int)draw_below(&g, 17), message) || !is_worth_its_largest(&g, message)) return false;
     }
     rush *r = calloc(1, sizeof *r);
     if (!r) abort();
