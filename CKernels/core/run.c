@@ -76,15 +76,6 @@ static void walk(void *context, int thread, fathom_team team) {
     }
 }
 
-int fathom_list_worth(const fathom_call *calls, size_t count, int threads) {
-    int worth = 1;
-    for (size_t i = 0; i < count && worth < threads; i++) {
-        int w = fathom_threads_worth(fathom_grid_of(&calls[i]), threads);
-        if (w > worth) worth = w;
-    }
-    return worth;
-}
-
 void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times) {
     list l = {calls, count, fathom_kernels(), times};
     if (times) times[0] = nanoseconds();

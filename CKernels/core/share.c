@@ -6,11 +6,30 @@
 // A second thread pays from about this much work: a barrier costs about 1 µs, in which a core does some 50 kflop or 20 kB.
 static const double flops_per_thread = 100e3, bytes_per_thread = 50e3;
 
+static double work(fathom_grid g) {
+    double flops = g.flops / flops_per_thread, traffic = g.bytes / bytes_per_thread;
+    return traffic > flops ? traffic : flops;
+}
+
 int fathom_threads_worth(fathom_grid g, int threads) {
-    double worth = g.flops / flops_per_thread, traffic = g.bytes / bytes_per_thread;
-    if (traffic > worth) worth = traffic;
+    double worth = work(g);
     if (worth < 2) return 1;
     return worth < threads ? (int)worth : threads;
+}
+
+// Starting a team and ending it costs about 1.6 µs: so many times what pays for a second thread.
+static const double work_of_team = 4;
+
+int fathom_list_worth(const fathom_call *calls, size_t count, int threads) {
+    int worth = 1;
+    double all = 0;
+    for (size_t i = 0; threads > 1 && i < count && (worth < threads || all < work_of_team); i++) {
+        fathom_grid g = fathom_grid_of(&calls[i]);
+        int w = fathom_threads_worth(g, threads);
+        if (w > worth) worth = w;
+        all += work(g);
+    }
+    return all < work_of_team ? 1 : worth;
 }
 
 static void divide(size_t count, size_t step, int part, int parts, size_t *begin, size_t *end) {

@@ -761,8 +761,8 @@ typedef struct fathom_call {
 // Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
 void fathom_run(const fathom_call *calls, size_t count, int threads);
 
-// How many of up to `threads` threads the largest of the calls pays for, as fathom_run finds out each time: of many small calls it looks at all. Who runs a list
-// again and again asks once, and runs it on no more.
+// How many of up to `threads` threads the calls pay for, as fathom_run finds out each time: as many as the largest of them does, and one where all together are too
+// little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
 int fathom_list_worth(const fathom_call *calls, size_t count, int threads);
 
 // The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i: behind the barrier that ends it on all
