@@ -40,7 +40,7 @@ static void divide(size_t count, size_t step, int part, int parts, size_t *begin
     if (*end > count) *end = count;
 }
 
-// The team is laid out as down × across; of the layouts the one whose largest share is smallest, near ties to more panels
+// The team is laid out as down × across; of the layouts the one whose largest share is smallest, within a thirty-second the one of more panels
 // (a panel's rows of the vector operand are then read by one thread only).
 static fathom_range rectangle(fathom_grid g, int thread, int threads) {
     size_t row_steps = (g.rows + g.row_step - 1) / g.row_step;

@@ -68,7 +68,7 @@ final class StepRunner {
         instruments?.clear()
         var done = 0
         for pass in 0..<passes {
-            let count = (rows - done) / (passes - pass), index = try planIndex(rows: count, of: rows)
+            let count = (rows - done) / (passes - pass), index = try planIndex(rows: count, of: rows), threads = min(threads, plans[index].worth)
             setKey(step: step, firstRow: done)
             samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads, times) }
             Fathom.run(plans[index].plan.tail, threads: threads, times)

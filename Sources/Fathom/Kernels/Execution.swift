@@ -24,7 +24,7 @@ public enum Kernels {
 /// Runs the calls in order on at most `threads` threads; the bits do not depend on their number.
 func run(_ calls: [Call], threads: Int, _ times: CallTimes? = nil) { run(calls, 0..<calls.count, threads: threads, times) }
 
-/// The threads that the largest of the calls pays for. Small calls run again and again are best given no more: `run` looks at all of them each time to find out.
+/// The threads that the calls pay for. Small calls run again and again are best given no more: `run` looks at all of them each time to find out.
 func threadsWorth(_ calls: [Call]) -> Int { calls.withUnsafeBufferPointer { Int(fathom_list_worth($0.baseAddress, $0.count, .max)) } }
 
 /// Runs some of the calls.
