@@ -83,7 +83,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LION: {
         const fathom_optimizer_arguments *o = &a->optimizer;
         double n = (double)o->count, flops = call->operation == FATHOM_SGD ? 5 : call->operation == FATHOM_LION ? 10 : 14;
-        return grid(o->count / FATHOM_PANEL, o->changes ? FATHOM_CHANGE_ROWS : 1, 1, flops * n, (12 + (o->m ? 8 : 0) + (o->v ? 8 : 0)) * n);  // p, g, and the state in and out
+        return grid(o->count / FATHOM_PANEL, o->segments ? FATHOM_CHANGE_ROWS : 1, 1, flops * n, (12 + (o->m ? 8 : 0) + (o->v ? 8 : 0)) * n);  // p, g, and the state in and out
     }
     case FATHOM_GATHER_BYTES:
     case FATHOM_GATHER_FLOATS: {

@@ -27,27 +27,43 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// What the blocks of 16 rows tell of the gradient is gathered on the way; `live` columns of the panel count.
+// The same of `together` neighbouring blocks of `rows` rows, and what they tell: first of the gradient, which may lie where dz will, then of the slopes.
+// `live` columns of the panel count.
+INLINE void activate_backward_block(
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t rows, int together, fathom_signal_block *blocks, size_t live) {
+    enum { BLOCK = FATHOM_PANEL * FATHOM_PANEL };
+    signal_lanes lanes;
+    signal_clear(&lanes);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
+        signal_add_gradient(&lanes, j, vf_load(dy + j / VECTORS * BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
+    UNROLL for (int b = 0; b < together; b++)
+        signal_gradient(&blocks[b], lanes.gradient + b * VECTORS, lanes.smallest + b * VECTORS, dy + b * BLOCK, rows, live);
+    float threshold = saturated_slope(kind, parameter);
+    for (size_t r = 0; r < rows && (kind != FATHOM_IDENTITY || dz != dy); r++) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        size_t at = j / VECTORS * BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES;
+        vf gradient = vf_load(dy + at);
+        if (kind != FATHOM_IDENTITY) {
+            vf slope = activation_slope(kind, parameter, vf_load(saved + at));
+            signal_add_slope(&lanes, j, kind, slope, threshold);
+            gradient = gradient * slope;
+        }
+        vf_store(dz + at, gradient);
+    }
+    UNROLL for (int b = 0; b < together; b++)
+        signal_slope(&blocks[b], kind, lanes.slope + b * VECTORS, lanes.saturated + b * VECTORS, lanes.alive + b * VECTORS, dz + b * BLOCK, rows, live);
+}
+
 INLINE void activate_backward_blocks(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
-    float threshold = saturated_slope(kind, parameter);
+    size_t rows = count / FATHOM_PANEL, r = 0;
     live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
-    for (size_t begin = 0; begin < count; begin += 16 * FATHOM_PANEL) {
-        signal_lanes lanes = {0};
-        size_t end = count - begin < 16 * FATHOM_PANEL ? count : begin + 16 * FATHOM_PANEL;
-        // Column by column of vectors: the sums of one are as many as there are registers for.
-        UNROLL for (int q = 0; q < VECTORS; q++)
-            for (size_t at = begin + q * LANES; at < end; at += FATHOM_PANEL) {
-                vf gradient = vf_load(dy + at);
-                if (q * LANES < (int)live) signal_add_gradient(&lanes, q, gradient);
-                if (kind != FATHOM_IDENTITY) {
-                    vf slope = activation_slope(kind, parameter, vf_load(saved + at));
-                    if (q * LANES < (int)live) signal_add_slope(&lanes, q, slope, threshold);
-                    gradient = gradient * slope;
-                }
-                if (kind != FATHOM_IDENTITY || dz != dy) vf_store(dz + at, gradient);
-            }
-        *blocks++ = signal_block(&lanes, live, dz + begin, (end - begin) / FATHOM_PANEL);
+    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS, blocks += SIGNAL_BLOCKS) {
+        size_t at = r * FATHOM_PANEL;
+        activate_backward_block(kind, parameter, kind == FATHOM_IDENTITY ? saved : saved + at, dy + at, dz + at, 16, SIGNAL_BLOCKS, blocks, live);
+    }
+    for (; r < rows; r += 16, blocks++) {
+        size_t at = r * FATHOM_PANEL;
+        activate_backward_block(kind, parameter, kind == FATHOM_IDENTITY ? saved : saved + at, dy + at, dz + at, rows - r < 16 ? rows - r : 16, 1, blocks, live);
     }
 }
 

@@ -99,8 +99,9 @@ typedef enum fathom_operation {
     FATHOM_OPERATIONS
 } fathom_operation;
 
-// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², in float64 a chain down each lane; Σ φ′², in float32 a
-// chain down each lane; the lanes of both in the fixed tree. Padding lanes count nothing. Of identity, slope_squares, saturated and alive are 0.
+// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)² and Σ φ′², in float32 a chain down each
+// lane, and the lanes in the fixed tree; where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. Padding lanes count nothing. Of
+// identity, slope_squares, saturated and alive are 0.
 typedef struct fathom_signal_block {
     double gradient_squares;
     double slope_squares;
@@ -330,6 +331,14 @@ typedef struct fathom_clip_units_arguments {
     double limit, floor;
 } fathom_clip_units_arguments;
 
+// A tensor in an optimizer's pass, whose elements are in rows of 16. changes: of each block of FATHOM_CHANGE_ROWS rows of the pass of which some are its, Σ p² before
+// and Σ (p after − p before)². From its first row there on, of 8 rows at a time 16 chains in float32, of p and of 2³²·(p after − p before); these in float64, 16
+// chains, and the fixed tree. So p above 10¹⁹ and a change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
+typedef struct fathom_change_segment {
+    size_t row_begin, row_end;
+    double *changes;  // [blocks][2]
+} fathom_change_segment;
+
 // One fused pass over `count` elements (a multiple of 16, flat): g ← clip(g·coefficient), decoupled decay, state, parameters.
 //   FATHOM_SGD      p −= η·decay·p;  m = μm + g (m NULL where μ = 0);  p −= η·(nesterov ? g + μm : m)
 //   FATHOM_ADAM     p −= η·decay·p;  m += (1 − β₁)(g − m);  v = β₂v + (1 − β₂)g²;  p −= η·c₁·m / (√v·c₂ + ε)
@@ -345,9 +354,7 @@ typedef struct fathom_optimizer_arguments {
     float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
-    // [ceil(count/1024)][2]: Σ p² before and Σ (p after − p before)² of 1024 elements; NULL: not wanted. Of 128 elements at a time 16 chains in float32, of p and
-    // of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ and a change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
-    double *changes;
+    const fathom_change_segment *segments;  // one behind the other, of all rows; NULL: not wanted
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
@@ -649,8 +656,9 @@ typedef struct fathom_moving_average_arguments {
     const fathom_update *update;
 } fathom_moving_average_arguments;
 
-// sums[p] = {Σ y, Σ y², how many are infinite or NaN} over panel p in float64: a chain down each lane over all rows, the lanes in the fixed tree. Padding lanes
-// count nothing.
+// sums[p] = {Σ y, Σ y², how many are infinite or NaN} over panel p in float64. Of d, the distance to the lane's first row: Σ d and Σ d² of 16 rows in float32, a
+// chain down each lane; the blocks of a lane in float64, in order; the sums of y from these, and the lanes in the fixed tree. Where Σ d² is below FATHOM_LEAST_SQUARES
+// or not finite, from y itself instead, in float64 a chain down each lane over all rows. Padding lanes count nothing.
 typedef struct fathom_moments_arguments {
     size_t rows, columns;
     const float *y;
@@ -703,6 +711,9 @@ typedef struct fathom_exponents_arguments {
     bool accumulate;
     uint32_t *counts;  // [panels][FATHOM_EXPONENT_BINS]
 } fathom_exponents_arguments;
+
+// A sum of squares in float32 below this may have lost more than roundings to underflow: of 256 elements each at most 2⁻¹⁵⁰.
+#define FATHOM_LEAST_SQUARES 0x1p-100f
 
 enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64, FATHOM_CHANGE_CHAIN = 8 };
 

@@ -1,27 +1,34 @@
-// What an optimizer's pass did to 1024 parameters: Σ p² before it, Σ (p after − p before)². Operation for operation reference/instrument.c.
-// In a loop of their own: beside adam's numbers there are no registers for sums. Documentation/decisions/instruments.md has the times.
+// What an optimizer's pass did to the rows of a segment in one block: see fathom_change_segment. Operation for operation reference/instrument.c.
+// Where a vector is a panel there are 32 registers, and the sums are made in the pass itself; elsewhere in a loop of their own, since beside adam's numbers there
+// are none for them. Documentation/decisions/instruments.md has the times.
 
 typedef struct change_lanes {
     vd before[VECTORS], change[VECTORS];
 } change_lanes;
 
-// Of up to 128 parameters, `count` of them: what they were, and where they are now.
-INLINE void change_add(change_lanes *lanes, const vf *before, const float *after, size_t count) {
-    vf of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
-    for (size_t i = 0; i < count; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
-        vf old = before[i / LANES + q], change = (vf_load(after + i + q * LANES) - old) * 0x1p32f;
-        of_before[q] = vf_fma(old, old, of_before[q]);
-        of_change[q] = vf_fma(change, change, of_change[q]);
-    }
+// Of one vector of parameters, before and after.
+INLINE void change_add(vf *of_before, vf *of_change, vf before, vf after) {
+    vf change = (after - before) * 0x1p32f;
+    *of_before = vf_fma(before, before, *of_before);
+    *of_change = vf_fma(change, change, *of_change);
+}
+
+// Of up to 8 rows: what they were, and where they are now.
+INLINE void change_add_rows(vf *of_before, vf *of_change, const vf *before, const float *after, size_t rows) {
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+        change_add(&of_before[q], &of_change[q], before[r * VECTORS + q], vf_load(after + r * FATHOM_PANEL + q * LANES));
+}
+
+INLINE void change_add_chain(change_lanes *lanes, const vf *of_before, const vf *of_change) {
     UNROLL for (int q = 0; q < VECTORS; q++) {
         lanes->before[q] += vf_to_double(of_before[q]);
         lanes->change[q] += vf_to_double(of_change[q]);
     }
 }
 
-// Of the block that begins at panel row `row`.
-INLINE void change_store(const fathom_optimizer_arguments *o, size_t row, const change_lanes *lanes) {
-    double *block = o->changes + row / FATHOM_CHANGE_ROWS * 2;
+// Of the block of the pass in which row `row` is.
+INLINE void change_store(const fathom_change_segment *segment, size_t row, const change_lanes *lanes) {
+    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->row_begin / FATHOM_CHANGE_ROWS);
     block[0] = vd_tree16(lanes->before);
     block[1] = vd_tree16(lanes->change) * 0x1p-64;
 }

@@ -3,37 +3,64 @@
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
 // Needs instrument/signal.h.
 
-// Of `panels` neighbouring panels: so many chains of additions that their latency is hidden.
-INLINE void KERNEL(moments_of)(const fathom_moments_arguments *m, size_t panel, int panels) {
-    vd sum[2 * VECTORS], squares[2 * VECTORS];
-    UNROLL for (int j = 0; j < panels * VECTORS; j++) sum[j] = squares[j] = vd_set(0);
-    const float *y = m->y + panel * m->y_stride;
-    size_t left = m->columns - panel * FATHOM_PANEL;
-    for (size_t i = 0; i < FATHOM_PANEL * m->rows; i += FATHOM_PANEL) UNROLL for (int j = 0; j < panels * VECTORS; j++) {
-        if (j * (size_t)LANES >= left) continue;
-        vf x = vf_load(y + j / VECTORS * m->y_stride + i + j % VECTORS * LANES);
-        sum[j] += vf_to_double(x);
-        squares[j] = signal_square(squares[j], x);
+enum { MOMENTS_BLOCKS = SIGNAL_BLOCKS };  // that go together
+
+// Σ (y − centre) and Σ (y − centre)² of `blocks` neighbouring blocks of `rows` rows: in float32 down a block, the blocks in float64, in order.
+INLINE void moments_of_blocks(const float *y, size_t rows, int blocks, const vf *centre, vd *sum, vd *squares) {
+    vf sums[MOMENTS_BLOCKS * VECTORS], of_squares[MOMENTS_BLOCKS * VECTORS];
+    UNROLL for (int j = 0; j < blocks * VECTORS; j++) sums[j] = of_squares[j] = vf_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < blocks * VECTORS; j++) {
+        vf d = vf_load(y + (size_t)(j / VECTORS) * 256 + r * FATHOM_PANEL + j % VECTORS * LANES) - centre[j % VECTORS];
+        sums[j] += d;
+        of_squares[j] = vf_fma(d, d, of_squares[j]);
     }
-    UNROLL for (int p = 0; p < panels; p++) {
-        vd *own_sum = sum + p * VECTORS, *own_squares = squares + p * VECTORS;
-        size_t columns = left - p * FATHOM_PANEL;
-        UNROLL for (int q = 0; q < VECTORS; q++) {
-            vl live = __builtin_convertvector(vi_below(q * LANES, columns), vl);
-            own_sum[q] = vd_select(live, own_sum[q], vd_set(0));
-            own_squares[q] = vd_select(live, own_squares[q], vd_set(0));
-        }
-        double total = vd_tree16(own_squares), *sums = m->sums + 3 * (panel + p);
-        sums[0] = vd_tree16(own_sum);
-        sums[1] = total;
-        sums[2] = total < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y + p * m->y_stride, m->rows, columns);
+    UNROLL for (int j = 0; j < blocks * VECTORS; j++) {
+        sum[j % VECTORS] += vf_to_double(sums[j]);
+        squares[j % VECTORS] += vf_to_double(of_squares[j]);
     }
 }
 
+// The same of a panel, straight from its values in float64: where their distances are too small or too large for float32.
+COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t live, double *sums) {
+    vd sum[VECTORS], squares[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vd x = vf_to_double(vf_where(vi_below(q * LANES, live), vf_load(y + r * FATHOM_PANEL + q * LANES)));
+        sum[q] += x;
+        squares[q] += x * x;
+    }
+    sums[0] = vd_tree16(sum);
+    sums[1] = vd_tree16(squares);
+    sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
+}
+
+static void KERNEL(moments_of)(const fathom_moments_arguments *m, size_t panel) {
+    const float *y = m->y + panel * m->y_stride;
+    double *sums = m->sums + 3 * panel, rows = (double)m->rows;
+    size_t live = least(m->columns - panel * FATHOM_PANEL, FATHOM_PANEL), r = 0;
+    vf centre[VECTORS];
+    vd sum[VECTORS], squares[VECTORS], distances[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        centre[q] = m->rows > 0 ? vf_where(vi_below(q * LANES, live), vf_load(y + q * LANES)) : vf_set(0);
+        sum[q] = squares[q] = vd_set(0);
+    }
+    for (; r + 16 * MOMENTS_BLOCKS <= m->rows; r += 16 * MOMENTS_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, MOMENTS_BLOCKS, centre, sum, squares);
+    for (; r < m->rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, m->rows - r), 1, centre, sum, squares);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vl mask = __builtin_convertvector(vi_below(q * LANES, live), vl);
+        vd c = vf_to_double(centre[q]), zero = vd_set(0);
+        sum[q] = vd_select(mask, sum[q], zero);
+        distances[q] = vd_select(mask, squares[q], zero);
+        squares[q] = distances[q] + (c * (sum[q] + sum[q]) + c * c * rows);
+        sum[q] = sum[q] + c * rows;
+    }
+    double size = vd_tree16(distances);
+    if (!(size >= (double)FATHOM_LEAST_SQUARES && size < __builtin_inf())) return KERNEL(moments_in_double)(y, m->rows, live, sums);
+    sums[0] = vd_tree16(sum);
+    sums[1] = vd_tree16(squares);
+    sums[2] = 0;
+}
+
 static void KERNEL(moments)(const fathom_arguments *arguments, fathom_range range) {
-    const fathom_moments_arguments *m = &arguments->moments;
-    size_t p = range.panel_begin;
-    // A panel of several vectors has chains enough.
-    for (; VECTORS == 1 && p + 2 <= range.panel_end; p += 2) KERNEL(moments_of)(m, p, 2);
-    for (; p < range.panel_end; p++) KERNEL(moments_of)(m, p, 1);
+    for (size_t p = range.panel_begin; p < range.panel_end; p++) KERNEL(moments_of)(&arguments->moments, p);
 }

@@ -55,6 +55,23 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     return vf_fma(n->decay, parameter, parameter) - step;
 }
 
+// Rows begin ..< end, of one segment of a block.
+INLINE void measured_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, change_lanes *lanes, pass_step *step) {
+    for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
+        vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
+        size_t rows = least(FATHOM_CHANGE_CHAIN, end - row);
+        for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+            size_t i = (row + r) * FATHOM_PANEL + q * LANES;
+            vf before = vf_load(o->p + i), after = step(o, n, i, before);
+            vf_store(o->p + i, after);
+            if (VECTORS == 1) change_add(of_before, of_change, before, after);
+            else kept[r * VECTORS + q] = before;
+        }
+        if (VECTORS > 1) change_add_rows(of_before, of_change, kept, o->p + row * FATHOM_PANEL, rows);
+        change_add_chain(lanes, of_before, of_change);
+    }
+}
+
 // Inlined with a constant step, and with constants for whether the changes are measured, and for which of the state there is.
 INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_range range, float rate, bool measures, bool has_m, bool nesterov, pass_step *step) {
     const fathom_update *u = arguments->update;
@@ -64,26 +81,23 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
         vf_set(u->clip_coefficient), vf_set(u->clip_value), vf_set(rate), vf_set(-(u->learning_rate * o.decay)), vf_set(u->momentum), vf_set(u->beta1),
         vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
     };
-    for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_CHANGE_ROWS) {
+    if (!measures) {
+        for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) vf_store(o.p + i, step(&o, &n, i, vf_load(o.p + i)));
+        return;
+    }
+    const fathom_change_segment *segment = o.segments;
+    for (size_t row = range.row_begin, end; row < range.row_end; row = end) {
+        while (segment->row_end <= row) segment++;
+        end = least(least(segment->row_end, range.row_end), row - row % FATHOM_CHANGE_ROWS + FATHOM_CHANGE_ROWS);
         change_lanes lanes = {0};
-        size_t end = least(row + FATHOM_CHANGE_ROWS, range.row_end), length = measures ? FATHOM_CHANGE_CHAIN : FATHOM_CHANGE_ROWS;
-        for (size_t r = row; r < end; r += length) {
-            vf kept[FATHOM_CHANGE_CHAIN * VECTORS];
-            size_t begin = r * FATHOM_PANEL, stop = least(r + length, end) * FATHOM_PANEL;
-            for (size_t i = begin; i < stop; i += FATHOM_PANEL) UNROLL for (int q = 0; q < VECTORS; q++) {
-                vf before = vf_load(o.p + i + q * LANES);
-                if (measures) kept[(i - begin) / LANES + q] = before;
-                vf_store(o.p + i + q * LANES, step(&o, &n, i + q * LANES, before));
-            }
-            if (measures) change_add(&lanes, kept, o.p + begin, stop - begin);
-        }
-        if (measures) change_store(&o, row, &lanes);
+        measured_rows(&o, &n, row, end, &lanes, step);
+        change_store(segment, row, &lanes);
     }
 }
 
 INLINE void optimizer_passes(const fathom_optimizer_arguments *o, fathom_range range, float rate, bool has_m, bool nesterov, pass_step *step) {
     if (!o->update->finite) return;
-    if (o->changes) optimizer_pass(o, range, rate, true, has_m, nesterov, step);
+    if (o->segments) optimizer_pass(o, range, rate, true, has_m, nesterov, step);
     else optimizer_pass(o, range, rate, false, has_m, nesterov, step);
 }
 

@@ -7,8 +7,8 @@
 
 // The lanes of a block while it is gathered.
 typedef struct signal_lanes {
-    double gradient[FATHOM_PANEL];
-    float slope[FATHOM_PANEL];
+    float gradient[FATHOM_PANEL], slope[FATHOM_PANEL];
+    double wide[FATHOM_PANEL];  // Σ gradient² once more
     fathom_signal_block block;
 } signal_lanes;
 
@@ -16,7 +16,8 @@ static void add_gradient(signal_lanes *s, size_t lane, float gradient) {
     uint32_t bits;
     memcpy(&bits, &gradient, sizeof bits);
     bits &= 0x7fffffff;
-    s->gradient[lane] += (double)gradient * gradient;
+    s->gradient[lane] = fathom_fma_reference(gradient, gradient, s->gradient[lane]);
+    s->wide[lane] += (double)gradient * gradient;
     s->block.subnormal += bits > 0 && bits < 0x00800000;
 }
 
@@ -43,7 +44,8 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
             *dx *= slope;
         }
     if (!p->blocks) return;
-    s.block.gradient_squares = fathom_tree16_reference(s.gradient);
+    float squares = fathom_float_tree16_reference(s.gradient);
+    s.block.gradient_squares = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) ? squares : fathom_tree16_reference(s.wide);
     s.block.slope_squares = fathom_float_tree16_reference(s.slope);
     for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
@@ -59,37 +61,60 @@ void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range) {
         }
 }
 
-void fathom_change_reference(const fathom_optimizer_arguments *o, const float *before, size_t row) {
+void fathom_change_reference(const fathom_change_segment *segment, const float *before, const float *after, size_t row, size_t end) {
     double of_before[FATHOM_PANEL] = {0}, of_change[FATHOM_PANEL] = {0};
-    size_t rows = o->count / FATHOM_PANEL, end = rows - row < FATHOM_CHANGE_ROWS ? rows : row + FATHOM_CHANGE_ROWS;
     for (size_t r = row; r < end; r += FATHOM_CHANGE_CHAIN)
         for (size_t lane = 0; lane < FATHOM_PANEL; lane++) {
             float old_chain = 0, change_chain = 0;
             for (size_t k = r; k < r + FATHOM_CHANGE_CHAIN && k < end; k++) {
-                float old = before[(k - row) * FATHOM_PANEL + lane], change = (o->p[k * FATHOM_PANEL + lane] - old) * 0x1p32f;
+                float old = before[(k - row) * FATHOM_PANEL + lane], change = (after[k * FATHOM_PANEL + lane] - old) * 0x1p32f;
                 old_chain = fathom_fma_reference(old, old, old_chain);
                 change_chain = fathom_fma_reference(change, change, change_chain);
             }
             of_before[lane] += old_chain;
             of_change[lane] += change_chain;
         }
-    o->changes[row / FATHOM_CHANGE_ROWS * 2] = fathom_tree16_reference(of_before);
-    o->changes[row / FATHOM_CHANGE_ROWS * 2 + 1] = fathom_tree16_reference(of_change) * 0x1p-64;
+    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->row_begin / FATHOM_CHANGE_ROWS);
+    block[0] = fathom_tree16_reference(of_before);
+    block[1] = fathom_tree16_reference(of_change) * 0x1p-64;
+}
+
+// One column's share of a panel's sums: Σ d² of its distances to the first row, and from these Σ y and Σ y².
+static void column_moments(const fathom_moments_arguments *m, size_t column, double *distances, double *sum, double *squares) {
+    double centre = m->rows ? *fathom_at(m->y, m->y_stride, 0, column) : 0, of_distance = 0;
+    *distances = 0;
+    for (size_t row = 0; row < m->rows; row += FATHOM_PANEL) {
+        float chain = 0, of_squares = 0;
+        for (size_t r = row; r < m->rows && r < row + FATHOM_PANEL; r++) {
+            float d = *fathom_at(m->y, m->y_stride, r, column) - (float)centre;
+            chain += d;
+            of_squares = fathom_fma_reference(d, d, of_squares);
+        }
+        of_distance += chain;
+        *distances += of_squares;
+    }
+    *squares = *distances + (centre * (of_distance + of_distance) + centre * centre * (double)m->rows);
+    *sum = of_distance + centre * (double)m->rows;
 }
 
 void fathom_moments_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_moments_arguments *m = &arguments->moments;
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
-        double sum[FATHOM_PANEL] = {0}, squares[FATHOM_PANEL] = {0}, nonfinite = 0;
-        for (size_t r = 0; r < m->rows; r++)
-            for (size_t c = FATHOM_PANEL * p; c < m->columns && c < FATHOM_PANEL * (p + 1); c++) {
+        double distances[FATHOM_PANEL] = {0}, sum[FATHOM_PANEL] = {0}, squares[FATHOM_PANEL] = {0};
+        double wide_sum[FATHOM_PANEL] = {0}, wide_squares[FATHOM_PANEL] = {0}, nonfinite = 0;
+        for (size_t c = FATHOM_PANEL * p, lane = 0; c < m->columns && lane < FATHOM_PANEL; c++, lane++) {
+            column_moments(m, c, &distances[lane], &sum[lane], &squares[lane]);
+            for (size_t r = 0; r < m->rows; r++) {
                 double y = *fathom_at(m->y, m->y_stride, r, c);
-                sum[c % FATHOM_PANEL] += y;
-                squares[c % FATHOM_PANEL] += y * y;
+                wide_sum[lane] += y;
+                wide_squares[lane] += y * y;
                 nonfinite += !isfinite(y);
             }
-        m->sums[3 * p] = fathom_tree16_reference(sum);
-        m->sums[3 * p + 1] = fathom_tree16_reference(squares);
+        }
+        double size = fathom_tree16_reference(distances);
+        bool kept = size >= (double)FATHOM_LEAST_SQUARES && isfinite(size);
+        m->sums[3 * p] = fathom_tree16_reference(kept ? sum : wide_sum);
+        m->sums[3 * p + 1] = fathom_tree16_reference(kept ? squares : wide_squares);
         m->sums[3 * p + 2] = nonfinite;
     }
 }

@@ -38,16 +38,20 @@ void fathom_clip_reference(const fathom_arguments *arguments, fathom_range range
     update->finite = isfinite(total) && isfinite(*c->loss);
 }
 
-// Runs a pass block by block, with the sums of what it changes in each.
+// Runs a pass block by block, and segment by segment in them, with the sums of what it changes in each.
 static void measured(void (*pass)(const fathom_optimizer_arguments *, fathom_range), const fathom_arguments *arguments, fathom_range range) {
     const fathom_optimizer_arguments *o = &arguments->optimizer;
     if (!o->update->finite) return;
-    for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_CHANGE_ROWS) {
-        size_t end = range.row_end - row < FATHOM_CHANGE_ROWS ? range.row_end : row + FATHOM_CHANGE_ROWS;
+    const fathom_change_segment *segment = o->segments;
+    for (size_t row = range.row_begin, end; row < range.row_end; row = end) {
+        end = (row / FATHOM_CHANGE_ROWS + 1) * FATHOM_CHANGE_ROWS;
+        if (end > range.row_end) end = range.row_end;
+        while (segment && segment->row_end <= row) segment++;
+        if (segment && end > segment->row_end) end = segment->row_end;
         float before[FATHOM_CHANGE_ROWS * FATHOM_PANEL];
         memcpy(before, o->p + row * FATHOM_PANEL, (end - row) * FATHOM_PANEL * sizeof *before);
         pass(o, (fathom_range){row, end, range.panel_begin, range.panel_end});
-        if (o->changes) fathom_change_reference(o, before, row);
+        if (segment) fathom_change_reference(segment, before, o->p, row, end);
     }
 }
 

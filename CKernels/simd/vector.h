@@ -13,6 +13,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define COLD __attribute__((noinline, cold))
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
@@ -51,6 +52,8 @@ INLINE vi vi_below(size_t base, size_t count) {
     UNROLL for (int i = 0; i < LANES; i++) lane[i] = i;
     return lane < vi_set((int32_t)(count > base ? (count - base < LANES ? count - base : LANES) : 0));
 }
+
+INLINE bool vi_any(vi mask) { return __builtin_reduce_or(mask) != 0; }
 
 // Of each vector of a panel row, the lanes that are columns rather than padding.
 INLINE void vi_live(vi live[VECTORS], size_t panel, size_t columns) {

@@ -156,10 +156,10 @@ extension Call {
     /// One pass of the optimizer over `count` parameters.
     static func optimize(
         _ optimizer: Optimizer, count: Int, p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>?,
-        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, changes: UnsafeMutablePointer<Double>? = nil
+        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, segments: UnsafePointer<ChangeSegment>? = nil
     ) -> Call {
         Call(optimizer.operation) {
-            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, changes: changes)
+            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, segments: segments)
         }
     }
 

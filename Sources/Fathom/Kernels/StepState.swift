@@ -42,27 +42,18 @@ final class StepState {
         moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?
     ) -> [Call] {
         var calls: [Call] = []
-        for (range, decay, changes) in parts(layout, optimizer, instruments) where !range.isEmpty {
+        for decaying in [true, false] {
+            let range = decaying ? 0..<layout.decayingCount : layout.decayingCount..<layout.count
+            guard !range.isEmpty else { continue }
             func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
                 optimizer.moments.firstIndex(of: moment).map { moments[$0] + range.lowerBound }
             }
             calls.append(.optimize(
                 optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
-                decay: Float(decay), update: update, changes: changes))
+                decay: decaying ? Float(optimizer.decay) : 0, update: update, segments: instruments?.segments(decaying: decaying)))
         }
         for i in calls.indices.dropLast() { calls[i].overlaps = true }
         return clipping.calls(parameters: parameters, gradients: gradients) + calls
-    }
-
-    /// What the optimizer passes over: all that decays and all the rest; with instruments each tensor by itself.
-    private func parts(
-        _ layout: ParameterLayout, _ optimizer: Optimizer, _ instruments: LayerInstruments?
-    ) -> [(range: Range<Int>, decay: Double, changes: UnsafeMutablePointer<Double>?)] {
-        guard let instruments else { return [(0..<layout.decayingCount, optimizer.decay, nil), (layout.decayingCount..<layout.count, 0, nil)] }
-        return layout.tensors.indices.map { index in
-            let tensor = layout.tensors[index]
-            return (tensor.offset..<tensor.offset + tensor.count, tensor.role == .weight ? optimizer.decay : 0, instruments.changes(index, layout))
-        }
     }
 
     /// What was not finite in the last step.

@@ -37,6 +37,20 @@ static fathom_update *update(kernel_case *c, bool written) {
     return u;
 }
 
+// Two or three tensors that share the rows, and the blocks in which one ends and the next begins.
+static const fathom_change_segment *change_segments(kernel_case *c, size_t rows) {
+    enum { MOST = 3 };
+    fathom_change_segment *segments = flat(c, "segments", ELEMENT_BYTE, MOST * sizeof *segments, false, false);
+    size_t begin = 0;
+    for (int i = 0; i < MOST; i++) {
+        size_t end = i == MOST - 1 ? rows : begin + (size_t)draw_below(&c->random, rows - begin + 1);
+        size_t blocks = end > begin ? (end - 1) / FATHOM_CHANGE_ROWS - begin / FATHOM_CHANGE_ROWS + 1 : 0;
+        segments[i] = (fathom_change_segment){begin, end, blocks ? flat(c, "changes", ELEMENT_DOUBLE, 2 * blocks, true, false) : NULL};
+        begin = end;
+    }
+    return segments;
+}
+
 void make_optimizer(kernel_case *c, fathom_operation operation) {
     const plan *p = &c->plan;
     fathom_optimizer_arguments *a = &c->call.arguments.optimizer;
@@ -51,8 +65,8 @@ void make_optimizer(kernel_case *c, fathom_operation operation) {
     if (operation == FATHOM_ADAM || operation == FATHOM_RMSPROP) a->v = read_flat(c, "v", a->count, true, true);
     if (p->options >> 21 & 1) {
         // Of a step that is not finite nothing is written.
-        a->changes = flat(c, "changes", ELEMENT_DOUBLE, (a->count + 1023) / 1024 * 2, true, false);
-        fact(c, "changes", 1);
+        a->segments = change_segments(c, a->count / FATHOM_PANEL);
+        fact(c, "segments", 1);
     }
     if (!averages) fact(c, "momentum", u->momentum);
     if (operation == FATHOM_SGD) fact(c, "nesterov", u->nesterov);

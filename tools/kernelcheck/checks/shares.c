@@ -13,7 +13,7 @@
 static fathom_call some_call(generator *g) {
     fathom_call call = {0};
     size_t rows = draw_below(g, draw_one_in(g, 2) ? 40 : 5000), inputs = draw_below(g, 2000), outputs = draw_below(g, draw_one_in(g, 3) ? 40 : 2000);
-    static double changes;
+    static fathom_change_segment segment;
     static fathom_signal_block blocks;
     switch (draw_below(g, 6)) {
     case 0:
@@ -30,7 +30,7 @@ static fathom_call some_call(generator *g) {
         break;
     case 3:
         call.operation = FATHOM_ADAM;
-        call.arguments.optimizer = (fathom_optimizer_arguments){.count = FATHOM_PANEL * rows * outputs / 8, .changes = draw_one_in(g, 2) ? &changes : NULL};
+        call.arguments.optimizer = (fathom_optimizer_arguments){.count = FATHOM_PANEL * rows * outputs / 8, .segments = draw_one_in(g, 2) ? &segment : NULL};
         break;
     case 4:
         call.operation = FATHOM_LAYERNORM_BACKWARD;

@@ -1,0 +1,79 @@
+import CKernels
+import Foundation
+import Testing
+
+/// What instruments gather, against float64: where values are ordinary, and where a sum of their squares in float32 would be lost.
+@Suite struct InstrumentTests {
+    static let unit = 0x1p-24  // half the distance from 1 to the next float
+
+    private func moments(_ y: Panels, rows: Int, columns: Int) -> (mean: Double, deviation: Double, nonfinite: Double) {
+        var sums = [Double](repeating: .nan, count: 3 * y.panels)
+        sums.withUnsafeMutableBufferPointer { sums in
+            run(call(FATHOM_MOMENTS) {
+                $0.moments = fathom_moments_arguments(rows: rows, columns: columns, y: y.pointer, y_stride: 16 * y.rows, sums: sums.baseAddress)
+            })
+        }
+        let totals = (0..<3).map { part in (0..<y.panels).reduce(0) { $0 + sums[3 * $1 + part] } }, count = Double(rows * columns)
+        let mean = totals[0] / count
+        return (mean, max(0, totals[1] / count - mean * mean).squareRoot(), totals[2])
+    }
+
+    /// offset + spread·(−1 … 1), and an offset of their own for some columns.
+    @Test(arguments: [(0, 1), (0.5, 1e-3), (1e4, 1), (-3, 1e-5), (0, 1e-25), (0, 1e-40), (1e30, 1e30), (0, 2e38)], [1, 7, 100])
+    func momentsAgreeWithFloat64(values: (offset: Double, spread: Double), rows: Int) {
+        let columns = 20, y = Panels(rows, columns, in: -1...1, seed: 5)
+        for r in 0..<rows { for c in 0..<columns { y[r, c] = Float(values.offset + values.spread * (Double(y[r, c]) + (c % 3 == 0 ? 0.5 : 0))) } }
+        let all = (0..<rows).flatMap { r in (0..<columns).map { Double(y[r, $0]) } }, count = Double(all.count)
+        let mean = all.reduce(0, +) / count, variance = all.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count
+        let found = moments(y, rows: rows, columns: columns), range = all.max()! - all.min()!, largest = all.map(\.magnitude).max()!
+        // Of a column's distances d to its first row K, u = 2⁻²⁴: each is rounded once, their sum of 16 by 16 u of Σ|d|, that of their squares by 18 u. With
+        // |d| and |K − mean| at most the range R, Σ(y − mean)²/count = Σ(d² + 2(K − mean)d + (K − mean)²)/count errs by (18 + 2·17) u R², the mean by 17 u R; and
+        // what cancels where the mean is subtracted, in float64, by some roundings of the largest square.
+        #expect(abs(found.mean - mean) <= 17 * Self.unit * range + 4 * 0x1p-52 * largest, "\(found.mean), not \(mean)")
+        let error = 52 * Self.unit * range * range + 16 * 0x1p-52 * largest * largest
+        #expect(abs(found.deviation * found.deviation - variance) <= error, "\(found.deviation), not \(variance.squareRoot())")
+        #expect(found.nonfinite == 0)
+    }
+
+    @Test func momentsCountWhatIsNotFinite() {
+        let y = Panels(40, 20, in: -1...1, seed: 6)
+        (y[0, 3], y[39, 17], y[20, 19]) = (.nan, .infinity, -.infinity)
+        let found = moments(y, rows: 40, columns: 20)
+        #expect(found.nonfinite == 3)
+    }
+
+    /// A dead unit is a column of zeros, and a whole panel of them has no distances at all.
+    @Test func momentsOfConstants() {
+        let y = Panels(33, 16, in: 0...0, seed: 7)
+        #expect(moments(y, rows: 33, columns: 16) == (0, 0, 0))
+        for r in 0..<33 { for c in 0..<16 { y[r, c] = 0.25 } }
+        #expect(moments(y, rows: 33, columns: 16) == (0.25, 0, 0))
+    }
+
+    /// tanh's: the gradient's squares over all its powers of two, and the subnormal ones counted one by one.
+    @Test(arguments: [1, 1e-3, 1e-18, 1e-30, 1e-37, 1e-44, 1e18, 1e37], [(5, 3), (16, 16), (100, 20)])
+    func blocksAgreeWithFloat64(scale: Double, shape: (rows: Int, columns: Int)) {
+        let (rows, columns) = shape, dy = Panels(rows, columns, in: -1...1, seed: 8), y = Panels(rows, columns, in: -0.999...0.999, seed: 9)
+        for r in 0..<rows { for c in 0..<columns { dy[r, c] = (r + c) % 7 == 0 ? 0 : Float(Double(dy[r, c]) * scale) } }
+        let dz = Panels(rows, columns), stride = (rows + 15) / 16
+        var blocks = [fathom_signal_block](repeating: fathom_signal_block(), count: dy.panels * stride)
+        blocks.withUnsafeMutableBufferPointer { blocks in
+            run(call(FATHOM_ACTIVATION_BACKWARD) {
+                $0.activation_backward = fathom_activation_backward_arguments(
+                    rows: rows, columns: columns, activation: FATHOM_TANH, parameter: 0, saved: y.pointer, saved_stride: 16 * y.rows, dy: dy.pointer,
+                    dy_stride: 16 * dy.rows, dz: dz.pointer, dz_stride: 16 * dz.rows, blocks: blocks.baseAddress, blocks_stride: stride)
+            })
+        }
+        for panel in 0..<dy.panels { for block in 0..<stride {
+            let places = (16 * block..<min(rows, 16 * block + 16)).flatMap { r in (16 * panel..<min(columns, 16 * panel + 16)).map { (r, $0) } }
+            let found = blocks[panel * stride + block], slopes = places.map { 1 - Double(y[$0.0, $0.1]) * Double(y[$0.0, $0.1]) }
+            let squares = places.reduce(0) { $0 + Double(dy[$1.0, $1.1]) * Double(dy[$1.0, $1.1]) }, of_slopes = slopes.reduce(0) { $0 + $1 * $1 }
+            // Chains of 16 roundings and a tree of 4; each slope is rounded once besides, twice in its square.
+            #expect(abs(found.gradient_squares - squares) <= 20 * Self.unit * squares, "\(found.gradient_squares), not \(squares)")
+            #expect(abs(found.slope_squares - of_slopes) <= 22 * Self.unit * of_slopes)
+            #expect(Int(found.subnormal) == places.count { dy[$0.0, $0.1].isSubnormal } && found.nonfinite == 0)
+            #expect(Int(found.saturated) == slopes.count { $0 < 0.05 })
+            #expect(found.alive == places.reduce(0) { $0 | 1 << UInt32($1.1 % 16) })
+        } }
+    }
+}
