@@ -193,8 +193,8 @@ def products_tables(result):
         text += table(head, [[shape] + cells for shape, cells in rows.items()])
         if e["geometric_mean"]:
             text += (
-                f"\nFathom ÷ the row's best peer: geometric mean {times(e['geometric_mean'])}, lowest row {times(e['lowest'])}; with dgrad's transposition of W in "
-                f"the time {times(e['geometric_mean_transposing'])}. Above 10 MFLOP a row's median is {percent(e['of_peak_above_10_mflop'])} of the peak.\n"
+                f"\nFathom ÷ the row's best peer: geometric mean {times(e['geometric_mean'])}, lowest row {times(e['lowest'])}; with W as a "
+                f"step has it, which dgrad turns itself, {times(e['geometric_mean_transposing'])}. Above 10 MFLOP a row's median is {percent(e['of_peak_above_10_mflop'])} of the peak.\n"
                 "Each library ÷ the row's best peer, geometric mean: "
                 + ", ".join(f"{NAMES[p]} {v:.2f}" for p, v in sorted(e["peers"].items(), key=lambda pair: -pair[1])) + ".\n")
         for peer, reason in e["skipped"].items():

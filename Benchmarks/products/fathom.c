@@ -1,5 +1,4 @@
-// Our own kernels, operands in panels. Of dgrad there are two variants: with Wᵀ at hand, as a training step has it, and with the
-// transposition of W that makes it.
+// Our own kernels, operands in panels. Of dgrad there are two variants: with Wᵀ at hand, and with W, as a training step has it.
 #include "product.h"
 
 #include <fathom_kernels.h>
@@ -47,10 +46,9 @@ static void prepare_dgrad(const problem *p, bool transposing) {
     fathom_call transpose = {.operation = FATHOM_TRANSPOSE, .arguments.transpose = {
         .rows = p->inputs, .columns = p->outputs, .m = b, .m_stride = 16 * p->inputs, .t = bt, .t_stride = 16 * p->outputs}};
     fathom_call product = {.operation = FATHOM_GEMM_DGRAD, .arguments.gemm_dgrad = {
-        .rows = p->rows, .inputs = p->inputs, .outputs = p->outputs, .dy = a, .dy_stride = 16 * p->rows, .wt = bt,
-        .wt_stride = 16 * p->outputs, .activation = FATHOM_IDENTITY, .dx = c, .dx_stride = 16 * p->rows}};
+        .rows = p->rows, .inputs = p->inputs, .outputs = p->outputs, .dy = a, .dy_stride = 16 * p->rows, .w = transposing ? b : bt,
+        .w_stride = transposing ? 16 * p->inputs : 16 * p->outputs, .transposed = !transposing, .activation = FATHOM_IDENTITY, .dx = c, .dx_stride = 16 * p->rows}};
     fathom_run(&transpose, 1, threads);
-    if (transposing) calls[count++] = transpose;
     calls[count++] = product;
 }
 

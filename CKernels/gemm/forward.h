@@ -1,6 +1,6 @@
 // The products of a dense layer by rows: forward Y = φ(X·W + b), and beside it dgrad dX = (dY·Wᵀ) ⊙ φ′(saved), which is the same
 // product of other operands with another end. Operands and contract: fathom_kernels.h; blocking: gemm/product.h.
-// Needs gemm/product.h and elementwise/activation.h.
+// Needs gemm/product.h, gemm/transpose.h and elementwise/activation.h.
 
 // What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel.
 typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
@@ -9,15 +9,29 @@ typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows,
 enum { STRIP_ROWS = 48 };
 _Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of whole tiles and blocks");
 
-// Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost.
-static size_t KERNEL(depth_of_block)(size_t depth, size_t rows) {
-    return rows <= 2 * TILE_ROWS ? depth : even_part(depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
+// Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
+// where it is turned to.
+static size_t KERNEL(depth_of_block)(const product *p, size_t rows) {
+    if (rows <= 2 * TILE_ROWS) return p->turned ? even_part(p->depth, DEPTH_BLOCK, 16) : p->depth;
+    return even_part(p->depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
+}
+
+// Of Bᵀ the block of steps k ..< k + steps in some panels from `panel` on, turned: panel behind panel of 16·steps floats. It is turned anew for each block of rows, at
+// the price of two or three rows more; a matrix turned beforehand costs that and its way through memory, twice.
+static void KERNEL(turn_block)(const product *p, size_t k, size_t steps, size_t panel, size_t panels, float *block) {
+    for (size_t q = 0; q < panels && 16 * (panel + q) < p->columns; q++) {
+        size_t columns = least(16, p->columns - 16 * (panel + q));
+        const float *from = p->b + k / 16 * p->b_stride + 16 * 16 * (panel + q);
+        for (size_t step = 0; step < steps; step += 16, from += p->b_stride)
+            KERNEL(transpose_block)(from, block + 16 * (q * steps + step), columns, least(16, steps - step));
+    }
 }
 
 // Blocks of rows, in them blocks of k, in them panels: a block of A stays in the second-level cache for all panels, a block of
 // B in the first for all tiles of the rows.
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
-    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p->depth, row_block);
+    _Alignas(64) float turned[4 * 16 * DEPTH_BLOCK];
+    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p, row_block);
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
         do {
@@ -26,7 +40,9 @@ static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finis
                 tile_width width = KERNEL(choose_width)(p, rows, panel, range.panel_end);
                 size_t end = panel + panels_of(width);
                 lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
-                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
+                if (p->turned) KERNEL(turn_block)(p, k, steps, panel, end - panel, turned);
+                const float *b = p->turned ? turned : p->b + panel * p->b_stride + 16 * k;
+                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, b, p->turned ? 16 * steps : p->b_stride, &ahead);
                 for (; panel < end; panel++)
                     if (k + steps == p->depth) finish(a, row, rows, panel);
             }
@@ -93,7 +109,7 @@ static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range r
     product p = {
         .orientation = BY_ROWS,
         .a = a->dy, .a_stride = a->dy_stride,
-        .b = a->wt, .b_stride = a->wt_stride,
+        .b = a->w, .b_stride = a->w_stride, .turned = !a->transposed,
         .c = a->dx, .c_stride = a->dx_stride,
         .depth = a->outputs, .columns = a->inputs,
         .accumulate = a->accumulate,

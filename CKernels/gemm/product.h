@@ -10,9 +10,17 @@
 
 // What will be multiplied next, brought into the first-level cache meanwhile, in lines of 16 floats: the hardware sees one panel's end, not where the next begins.
 typedef struct lines {
-    const float *next, *end;  // of B, in as many panels as the tile that asks for them has
-    bool left;                // and of A, for whoever is the first to read a block of it: what the next tile needs
+    const float *next, *end;    // of B, in as many panels as the tile that asks for them has
+    size_t stride;              // floats from one of these panels to the next
+    size_t runs, jump, length;  // so many more runs of lines after these, jump floats further each, of `length` floats
+    bool left;                  // and of A, for whoever is the first to read a block of it: what the next tile needs
 } lines;
+
+INLINE void next_run(lines *ahead) {
+    ahead->runs--;
+    ahead->end += ahead->jump;
+    ahead->next = ahead->end - ahead->length;
+}
 
 enum {
     LINES_AHEAD = 4,     // of B, in 16 steps of k, in all panels
@@ -105,8 +113,9 @@ typedef struct product {
     orientation orientation;
     const float *a;
     size_t a_stride;
-    const float *b;  // [depth × columns]
+    const float *b;  // [depth × columns]; where it is turned, [columns × depth]
     size_t b_stride;
+    bool turned;     // Bᵀ is what lies at b: a block of it is transposed before it is multiplied
     float *c;
     size_t c_stride;
     size_t depth, columns;
@@ -144,17 +153,30 @@ static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t pan
     return ONE_PANEL;
 }
 
+// The lines of B's block of `steps` steps from k in some panels from `panel` on. Of Bᵀ they are runs of rows, in as many of its panels as there are 16 steps.
+INLINE lines lines_of(const product *p, size_t panel, size_t panels, size_t k, size_t steps) {
+    size_t columns = 16 * panel < p->columns ? least(16 * panels, p->columns - 16 * panel) : 0;
+    if (!p->turned) {
+        const float *b = p->b + panel * p->b_stride + 16 * k;
+        return (lines){b, columns ? b + 16 * steps : b, p->b_stride, 0, 0, 0, false};
+    }
+    const float *b = p->b + k / 16 * p->b_stride + 16 * 16 * panel;
+    return (lines){b, b + 16 * columns, p->b_stride, columns ? (steps - 1) / (16 * panels) : 0, panels * p->b_stride, 16 * columns, false};
+}
+
 // The block of B that comes after steps k ..< k + steps of the panels from `panel` up to `end`, in blocks of depth_block steps: of the next panel, of the first
 // one further down, or after the range's last what another piece of the product begins with.
 INLINE lines next_block(const product *p, fathom_range range, size_t panel, size_t end, size_t k, size_t steps, size_t depth_block) {
     bool left = panel == range.panel_begin && (range.row_end - range.row_begin) * p->depth > SMALL_A;
+    size_t panels = end - panel;
     panel = end;
     if (panel == range.panel_end) {
         k = k + steps < p->depth ? k + steps : 0;
         if (k > 0) panel = range.panel_begin;
     }
-    const float *b = p->b + panel * p->b_stride + 16 * k;
-    return (lines){b, 16 * panel < p->columns ? b + 16 * least(depth_block, p->depth - k) : b, left};
+    lines ahead = lines_of(p, panel, panels, k, least(depth_block, p->depth - k));
+    ahead.left = left;
+    return ahead;
 }
 
 // Of tiles that go on from one panel of A by columns to the next: the tallest that divide a panel.
@@ -164,16 +186,18 @@ static size_t KERNEL(dividing_height)(tile_width width) {
     return height;
 }
 
-// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A, or so many that tiles of a dividing height fill them), in the panels of one tile width.
-static void KERNEL(multiply_block)(const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width, lines *ahead) {
+// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A, or so many that tiles of a dividing height fill them), in the panels of one tile width,
+// whose block of B begins at b.
+static void KERNEL(multiply_block)(
+    const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width, const float *b, size_t b_stride, lines *ahead) {
     bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;
     size_t a_row = by_rows ? 16 : 1;
     strip s = {
         .a = by_rows ? p->a + k / 16 * p->a_stride + 16 * row : p->a + row / 16 * p->a_stride + row % 16 + 16 * k,
         .a_block = by_rows ? p->a_stride : 16 * 16,
         .a_panel = p->a_stride,
-        .b = p->b + panel * p->b_stride + 16 * k,
-        .b_stride = p->b_stride,
+        .b = b,
+        .b_stride = b_stride,
         .steps = steps,
         .c = p->c + panel * p->c_stride + 16 * row,
         .c_stride = p->c_stride,

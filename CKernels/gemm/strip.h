@@ -43,7 +43,7 @@ INLINE void STRIP(step)(STRIP(vector) *sum, int rows, int vectors, const float *
 INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, size_t a_row, size_t a_step) {
     const float *tile_a = s->a;
     float *tile_c = s->c;
-    lines ahead = *s->ahead;
+    lines *ahead = s->ahead;
     int lines_ahead = LINES_AHEAD * PER_PANEL / vectors;
     size_t below = 0;  // by columns: rows of this panel of A that are done
     for (size_t t = 0; t < tiles; t++, tile_a += rows * a_row, tile_c += rows * 16) {
@@ -62,13 +62,14 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
             size_t steps = left < 16 ? left : 16;
             left -= steps;
             // A few at a time, from each panel: a tile's whole share at once would wait in line, and the tile behind it.
-            if (ahead.next < ahead.end) {
+            if (ahead->next < ahead->end) {
                 UNROLL for (int i = 0; i < lines_ahead; i++) UNROLL for (int j = 0; j < vectors; j += PER_PANEL)
-                    __builtin_prefetch(STRIP(at)(ahead.next, s->b_stride, i, j));
-                ahead.next += 16 * lines_ahead;
+                    __builtin_prefetch(STRIP(at)(ahead->next, ahead->stride, i, j));
+                ahead->next += 16 * lines_ahead;
+                if (ahead->runs > 0 && ahead->next >= ahead->end) next_run(ahead);
             }
             // The rows below; of columns the next 16, together.
-            if (ahead.left) {
+            if (ahead->left) {
                 if (a_row == 16) UNROLL for (int i = 0; i < rows; i++) __builtin_prefetch(a + 16 * (rows + i));
                 else if (below == 0) UNROLL for (int i = 0; i < 16; i++) __builtin_prefetch(a + s->a_panel + 16 * i);
             }
@@ -101,7 +102,6 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
             tile_a += s->a_panel - 16;
         }
     }
-    *s->ahead = ahead;
 }
 
 #undef PER_PANEL

@@ -1,5 +1,5 @@
 // T = Mᵀ in panels: blocks of 16×16, each one contiguous run of 1 KiB on both sides.
-// Needs simd/vector.h.
+// Needs simd/vector.h and gemm/product.h.
 //
 // A block of LANES×LANES is transposed by exchanging ever larger squares: single elements and pairs within each run of
 // four lanes, then runs of four and of eight between vectors. The words below are one shuffle instruction each.
@@ -57,9 +57,7 @@ INLINE void KERNEL(transpose_square)(vf *v) {
 #endif
 }
 
-// One block: 16 rows of a panel of M, of which `rows` exist, to 16 rows of a panel of T, of which `columns` exist. Rows that do not exist
-// count as zero, and become the padding lanes of T.
-INLINE void KERNEL(transpose_block)(const float *m, float *t, size_t rows, size_t columns) {
+INLINE void KERNEL(transpose_some)(const float *m, float *t, size_t rows, size_t columns) {
     for (size_t r = 0; r < 16; r += LANES)
         for (size_t c = 0; c < columns; c += LANES) {
             vf v[LANES];
@@ -70,6 +68,13 @@ INLINE void KERNEL(transpose_block)(const float *m, float *t, size_t rows, size_
         }
 }
 
+// One block: 16 rows of a panel of M, of which `rows` exist, to 16 rows of a panel of T, of which `columns` exist. Rows that do not exist
+// count as zero, and become the padding lanes of T.
+static void KERNEL(transpose_block)(const float *m, float *t, size_t rows, size_t columns) {
+    if (rows == 16 && columns == 16) KERNEL(transpose_some)(m, t, 16, 16);
+    else KERNEL(transpose_some)(m, t, rows, columns);
+}
+
 // The range is of T. Blocks follow each other down a panel of M; the other order, down a panel of T, took a third longer on 1024×1024.
 static void KERNEL(transpose)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_transpose_arguments *a = &arguments->transpose;
@@ -77,11 +82,7 @@ static void KERNEL(transpose)(const fathom_arguments *arguments, fathom_range ra
         for (size_t panel = range.panel_begin; panel < range.panel_end; panel++) {
             const float *m = a->m + row / 16 * a->m_stride + 16 * 16 * panel;
             float *t = a->t + panel * a->t_stride + 16 * row;
-            size_t rows = least(16, a->rows - 16 * panel), columns = least(16, a->columns - row);
-            if (rows == 16 && columns == 16)
-                KERNEL(transpose_block)(m, t, 16, 16);
-            else
-                KERNEL(transpose_block)(m, t, rows, columns);
+            KERNEL(transpose_block)(m, t, least(16, a->rows - 16 * panel), least(16, a->columns - row));
         }
 }
 

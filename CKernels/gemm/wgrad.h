@@ -29,7 +29,7 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
             for (size_t row = range.row_begin, rows; row < range.row_end; row += rows) {
                 rows = least(together, range.row_end - row);
                 if (rows > 16 && rows % height > 0) rows -= rows % 16;
-                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, &ahead);
+                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, p->b + panel * p->b_stride + 16 * k, p->b_stride, &ahead);
                 if (k + steps < p->depth) continue;
                 if (live < 16) KERNEL(clear_padding)(p->c + (end - 1) * p->c_stride + 16 * row, rows, live);
                 for (size_t q = panel; a->squares && q < end; q++) sum_squares(a, row, rows, q);

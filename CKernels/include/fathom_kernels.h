@@ -135,8 +135,9 @@ typedef struct fathom_gemm_dgrad_arguments {
     size_t rows, inputs, outputs;
     const float *dy;     // [rows × outputs]
     size_t dy_stride;
-    const float *wt;     // [outputs × inputs], Wᵀ as FATHOM_TRANSPOSE makes it
-    size_t wt_stride;
+    const float *w;      // [inputs × outputs], or, where `transposed`, [outputs × inputs], Wᵀ as FATHOM_TRANSPOSE makes it once for many products
+    size_t w_stride;
+    bool transposed;
     fathom_activation activation;
     float parameter;
     bool accumulate;

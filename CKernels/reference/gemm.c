@@ -38,8 +38,10 @@ void fathom_gemm_dgrad_reference(const fathom_arguments *arguments, fathom_range
     for (size_t r = range.row_begin; r < range.row_end; r++)
         for (size_t k = first_column(range); k < end_column(range, a->inputs); k++) {
             float *dx = fathom_at(a->dx, a->dx_stride, r, k), sum = a->accumulate ? *dx : 0;
-            for (size_t n = 0; n < a->outputs; n++)
-                sum = fathom_fma_reference(*fathom_at(a->dy, a->dy_stride, r, n), *fathom_at(a->wt, a->wt_stride, n, k), sum);
+            for (size_t n = 0; n < a->outputs; n++) {
+                float w = *fathom_at(a->w, a->w_stride, a->transposed ? n : k, a->transposed ? k : n);
+                sum = fathom_fma_reference(*fathom_at(a->dy, a->dy_stride, r, n), w, sum);
+            }
             *dx = sum;
         }
     fathom_pull_back_reference(

@@ -141,7 +141,7 @@ private struct CellPlan {
 
     private mutating func sendBack(_ dz: Panels, into product: Panels, accumulate: Bool) {
         plan.append(.dgrad(
-            dy: dz, wt: unrolled.transposedStateWeights(&plan), activation: .identity, saved: nil, accumulate: accumulate, dx: product))
+            dy: dz, w: plan.parameter(unrolled.weights.state), activation: .identity, saved: nil, accumulate: accumulate, dx: product))
     }
 }
 

@@ -80,8 +80,6 @@ struct ParameterLayout: Sendable {
     let residualBlocks: Int
     /// Of each layer that is not inside another: its place in `Network.places`.
     let ordinals: [Int]
-    /// Floats of the largest weight, transposed.
-    let largestTransposed: Int
 
     /// - Parameter network: resolved, every width known.
     /// - Throws: `FathomError.tooLarge` where no machine could hold the parameters.
@@ -120,7 +118,6 @@ struct ParameterLayout: Sendable {
         }
         weightBlocks = blocks
         tensors = all.filter { $0.role != .state }
-        largestTransposed = tensors.reduce(0) { $1.role == .weight ? max($0, Panels.count(rows: $1.columns, columns: $1.rows)) : $0 }
         (decayingCount, count, storageCount) = (ends[0], ends[1], ends[2])
         elements = tensors.reduce(0) { $0 + $1.elements }
     }

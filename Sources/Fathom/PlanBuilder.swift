@@ -78,12 +78,8 @@ struct PlanBuilder {
     let gradients: UnsafeMutablePointer<Float>
     var pool: BufferPool
     private(set) var calls: [Call] = []
-    /// Where the part of the plan begins to which calls are added.
-    private var partBegin = 0
     /// Calls that follow the update of the parameters.
     private(set) var tail: [Call] = []
-    /// Where weights are transposed, in turn.
-    private var transposed: [UnsafeMutablePointer<Float>] = []
     /// Whether a forward pass is run for the second time, its first results having been let go.
     var isRecomputing = false
     /// What the next calls are for: their tag.
@@ -106,9 +102,6 @@ struct PlanBuilder {
     }
 
     var training: Bool { settings.training }
-
-    /// What comes next may be run by itself: no call moves to before it.
-    mutating func beginPart() { partBegin = calls.count }
 
     mutating func append(_ call: Call) { calls.append(call.tagged(purpose)) }
     mutating func appendToTail(_ call: Call) { tail.append(call.tagged(purpose)) }
@@ -156,25 +149,8 @@ struct PlanBuilder {
     }
 
     /// dx = (dy·wᵀ) ⊙ φ′(saved), or dx + dy·wᵀ where it accumulates.
-    ///
-    /// wᵀ is made while the calls before the last barrier run, but in the same part of the plan, in one of two places: the other one may be read by the dgrad among them.
     mutating func appendDgrad(dy: Panels, w: Panels, input: Signal, dx: Panels, accumulate: Bool = false) {
-        let transposed = nextTransposed(rows: w.columns, columns: w.rows), transpose = Call.transpose(w, into: transposed)
-        if let last = calls[partBegin...].lastIndex(where: { !$0.overlaps }) {
-            calls.insert(transpose.overlapping().tagged(purpose), at: last)
-        } else {
-            append(transpose)
-        }
-        append(.dgrad(
-            dy: dy, wt: transposed, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx, blocks: input.blocks))
-    }
-
-    private mutating func nextTransposed(rows: Int, columns: Int) -> Panels {
-        if transposed.isEmpty {
-            for _ in 0..<2 { transposed.append(pool.reserve(Float.self, count: layout.largestTransposed)) }
-        }
-        transposed.swapAt(0, 1)
-        return Panels(data: transposed[0], rows: rows, columns: columns)
+        append(.dgrad(dy: dy, w: w, activation: input.activation, saved: input.saved, accumulate: accumulate, dx: dx, blocks: input.blocks))
     }
 }
 

@@ -203,7 +203,6 @@ extension PlanBuilder {
     mutating func gathered(_ shape: Shape) -> Panels {
         let x = take(rows: shape.rows(samples: settings.rows), columns: shape.columns)
         append(.gather(bytes: false, sourceColumns: shape.size, steps: shape.steps ?? 1, mean: nil, scale: nil, x: x))
-        beginPart()
         return x
     }
 }

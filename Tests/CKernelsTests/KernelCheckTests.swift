@@ -57,6 +57,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
         let x = Panels(rows, inputs, in: -1...1, seed: 1), w = Panels(inputs, outputs, in: -1...1, seed: 2), bias = Panels(1, outputs, in: -1...1, seed: 3)
         func step(threads: Int32) -> [[UInt32]] {
             let y = Panels(rows, outputs), wt = Panels(outputs, inputs), dx = Panels(rows, inputs), dw = Panels(inputs, outputs), beside = Panels(inputs, outputs)
+            let turnedByDgrad = Panels(rows, inputs)
             let forward = call(FATHOM_GEMM_FORWARD) {
                 $0.gemm_forward = fathom_gemm_forward_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, x_stride: x.stride, w: w.pointer, w_stride: w.stride,
@@ -69,8 +70,8 @@ struct Operation: CustomTestStringConvertible, Sendable {
             }
             let dgrad = call(FATHOM_GEMM_DGRAD) {
                 $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
-                    rows: rows, inputs: inputs, outputs: outputs, dy: y.pointer, dy_stride: y.stride, wt: wt.pointer, wt_stride: wt.stride,
-                    activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer,
+                    rows: rows, inputs: inputs, outputs: outputs, dy: y.pointer, dy_stride: y.stride, w: wt.pointer, w_stride: wt.stride,
+                    transposed: true, activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer,
                     dx_stride: dx.stride, blocks: nil, blocks_stride: 0)
             }
             let wgrad = call(FATHOM_GEMM_WGRAD) {
@@ -82,7 +83,12 @@ struct Operation: CustomTestStringConvertible, Sendable {
             first.overlaps = true
             first.arguments.gemm_wgrad.x = UnsafePointer(x.pointer)
             first.arguments.gemm_wgrad.dw = beside.pointer
-            run(forward, transpose, first, dgrad, wgrad, threads: threads)
+            var turning = dgrad
+            turning.overlaps = true
+            (turning.arguments.gemm_dgrad.w, turning.arguments.gemm_dgrad.w_stride) = (UnsafePointer(w.pointer), w.stride)
+            (turning.arguments.gemm_dgrad.transposed, turning.arguments.gemm_dgrad.dx) = (false, turnedByDgrad.pointer)
+            run(forward, transpose, first, turning, dgrad, wgrad, threads: threads)
+            #expect(turnedByDgrad.bits == dx.bits)
             return [y.bits, wt.bits, dx.bits, dw.bits, beside.bits]
         }
         let one = step(threads: 1)

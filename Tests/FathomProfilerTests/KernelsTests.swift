@@ -25,13 +25,6 @@ import Testing
         #expect(groups.joined().filter { $0.operation.name == "activation_backward" }.count == 11, "all but identity")
     }
 
-    @Test func theGradientToTheInputIncludesItsTransposition() {
-        let dgrad = Workload(Subject(operation: Operation.all[1], shape: Shape(4, 20, 30), activation: nil))
-        #expect(dgrad.calls.map { Operation(raw: $0.operation).name } == ["transpose", "gemm_dgrad"])
-        #expect(dgrad.calls[0].arguments.transpose.t == UnsafeMutablePointer(mutating: dgrad.calls[1].arguments.gemm_dgrad.wt))
-        #expect(dgrad.flops == 2 * 4 * 20 * 30, "the product's alone")
-    }
-
     @Test func aLineOfJSONHasWhatTheContractPromises() throws {
         let run = try profiler(
             ["kernels", "--kernel", "gemm_forward", "adam", "--shape", "9x20x33", "--seconds", "0.02", "--threads", "1", "--json"])

@@ -16,8 +16,8 @@ struct Shape: ExpressibleByArgument, Equatable {
         self.init(parts[0]!, parts[1]!, parts[2]!)
     }
 
-    /// What a product's three matrices hold, the weights twice since dgrad reads their transpose.
-    var productBytes: Int { 4 * (rows * inputs + 2 * inputs * outputs + rows * outputs) }
+    /// What a product's three matrices hold.
+    var productBytes: Int { 4 * (rows * inputs + inputs * outputs + rows * outputs) }
     /// The most that another kernel's hold: an lstm's four gates, their gradients and five more, or six of four steps.
     var otherBytes: Int { 4 * 24 * rows * ((outputs + 15) / 16 * 16) }
 
@@ -39,7 +39,7 @@ struct KernelsCommand: ParsableCommand {
         discussion: """
             Products are measured in GFLOP/s and as a share of the peak of fused multiply-adds, the others in GB/s and as a share of \
             the memory's bandwidth (above 100 % where the caches hold the data). Peak and bandwidth are measured again in every round. \
-            dgrad includes the transposition of the weights. Figures are medians over rounds; the spread is that of the middle half. The column \
+            dgrad turns the weights itself. Figures are medians over rounds; the spread is that of the middle half. The column \
             ×2 is how many times as fast two threads are as one.
 
             Below the table, kernels stand under the machine's roofs, by how many flops they do to a byte that they read or write. Above the slope \

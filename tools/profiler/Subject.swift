@@ -44,38 +44,22 @@ struct Subject {
     }
 }
 
-/// A subject's calls, on ordinary data.
+/// A subject's call, on ordinary data.
 final class Workload {
-    let calls: [fathom_call]
     let flops: Double, bytes: Double
-    private let samples: [OpaquePointer]
+    private let sample: OpaquePointer
 
     init(_ subject: Subject) {
-        let shape = subject.shape, activation = subject.activation ?? FATHOM_IDENTITY
-        func sample(_ operation: fathom_operation, _ rows: Int, _ inputs: Int, _ outputs: Int) -> OpaquePointer {
-            guard let sample = kernel_sample_create(operation, rows, inputs, outputs, activation) else { fatalError("no memory for a sample") }
-            return sample
+        let shape = subject.shape
+        guard let sample = kernel_sample_create(subject.operation.raw, shape.rows, shape.inputs, shape.outputs, subject.activation ?? FATHOM_IDENTITY) else {
+            fatalError("no memory for a sample")
         }
-        let own = sample(subject.operation.raw, shape.rows, shape.inputs, shape.outputs)
-        var calls = [kernel_sample_call(own).pointee], samples = [own]
-        flops = fathom_grid_of(&calls[0]).flops
-        if subject.operation.raw == FATHOM_GEMM_DGRAD {
-            // a step transposes the weights that it has just updated
-            let weights = sample(FATHOM_TRANSPOSE, shape.inputs, 0, shape.outputs)
-            var transpose = kernel_sample_call(weights).pointee
-            transpose.arguments.transpose.t = UnsafeMutablePointer(mutating: calls[0].arguments.gemm_dgrad.wt)
-            transpose.arguments.transpose.t_stride = calls[0].arguments.gemm_dgrad.wt_stride
-            calls.insert(transpose, at: 0)
-            samples.append(weights)
-        }
-        bytes = calls.reduce(0) { sum, call in
-            var call = call
-            return sum + fathom_grid_of(&call).bytes
-        }
-        (self.calls, self.samples) = (calls, samples)
+        self.sample = sample
+        let grid = fathom_grid_of(kernel_sample_call(sample))
+        (flops, bytes) = (grid.flops, grid.bytes)
     }
 
-    deinit { for sample in samples { kernel_sample_destroy(sample) } }
+    deinit { kernel_sample_destroy(sample) }
 
-    func run(threads: Int) { fathom_run(calls, calls.count, Int32(threads)) }
+    func run(threads: Int) { fathom_run(kernel_sample_call(sample), 1, Int32(threads)) }
 }

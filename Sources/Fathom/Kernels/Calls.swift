@@ -31,14 +31,16 @@ extension Call {
     }
 
     /// dx = (dy·wᵀ) ⊙ φ′(saved), or (dx + dy·wᵀ) ⊙ φ′(saved) where it accumulates; the derivative of the activation that made x.
+    ///
+    /// - Parameter isTransposed: whether wᵀ is what is given, made once for many products.
     static func dgrad(
-        dy: Panels, wt: Panels, activation: Activation, saved: Panels?, accumulate: Bool, dx: Panels, blocks: SignalBlocks? = nil
+        dy: Panels, w: Panels, isTransposed: Bool = false, activation: Activation, saved: Panels?, accumulate: Bool, dx: Panels, blocks: SignalBlocks? = nil
     ) -> Call {
         Call(FATHOM_GEMM_DGRAD) {
             $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
-                rows: dy.rows, inputs: wt.columns, outputs: wt.rows, dy: dy.data, dy_stride: dy.stride, wt: wt.data, wt_stride: wt.stride,
-                activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: accumulate,
-                saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first,
+                rows: dy.rows, inputs: isTransposed ? w.columns : w.rows, outputs: isTransposed ? w.rows : w.columns, dy: dy.data, dy_stride: dy.stride,
+                w: w.data, w_stride: w.stride, transposed: isTransposed, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
+                accumulate: accumulate, saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first,
                 blocks_stride: blocks?.stride ?? 0)
         }
     }

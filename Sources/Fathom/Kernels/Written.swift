@@ -84,8 +84,8 @@ extension Call {
     /// What row `row` and column `column` of the result were made from: for a product the row and the column of its operands, else the same entries.
     func fed(row: Int, column: Int) -> [Fault.Input] {
         let a = arguments
-        func row_(_ name: String, _ operand: Operand?) -> Fault.Input? {
-            operand.map { o in Fault.Input(name: name, values: (0..<o.panels.columns).map { o.panels[row, $0] }) }
+        func row_(_ name: String, _ operand: Operand?, _ other: Int? = nil) -> Fault.Input? {
+            operand.map { o in Fault.Input(name: name, values: (0..<o.panels.columns).map { o.panels[other ?? row, $0] }) }
         }
         func column_(_ name: String, _ operand: Operand?, _ column: Int) -> Fault.Input? {
             operand.map { o in Fault.Input(name: name, values: (0..<o.panels.rows).map { o.panels[$0, column] }) }
@@ -100,7 +100,8 @@ extension Call {
         case FATHOM_GEMM_DGRAD:
             let g = a.gemm_dgrad
             inputs = [row_("gradients", Self.operand("", g.dy, g.dy_stride, g.rows, g.outputs)),
-                      column_("weights", Self.operand("", g.wt, g.wt_stride, g.outputs, g.inputs), column)]
+                      g.transposed ? column_("weights", Self.operand("", g.w, g.w_stride, g.outputs, g.inputs), column)
+                          : row_("weights", Self.operand("", g.w, g.w_stride, g.inputs, g.outputs), column)]
         case FATHOM_GEMM_WGRAD:
             let g = a.gemm_wgrad
             inputs = [column_("inputs", Self.operand("", g.x, g.x_stride, g.rows, g.inputs), row),

@@ -96,7 +96,8 @@ struct Unrolled {
         _ t: Int, dz: Panels, transposed: Panels, dh: Panels, through activation: Activation, h: Panels, blocks: SignalBlocks? = nil, _ plan: inout PlanBuilder
     ) {
         plan.append(.dgrad(
-            dy: dz, wt: transposed, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh), blocks: blocks?.step(t - 1, of: steps)))
+            dy: dz, w: transposed, isTransposed: true, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh),
+            blocks: blocks?.step(t - 1, of: steps)))
     }
 
     /// Uᵀ, for all steps.

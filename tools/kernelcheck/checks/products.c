@@ -38,12 +38,15 @@ void make_dgrad(kernel_case *c, fathom_operation operation) {
     a->activation = p->activation;
     a->parameter = 0.0625f * (float)(1 + (p->options >> 4) % 32);
     a->dy = read_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, &a->dy_stride);
-    a->wt = read_matrix(c, "wt", p->outputs, p->inputs, PADDING_ZERO, &a->wt_stride);
+    a->transposed = p->options & 8;
+    a->w = a->transposed ? read_matrix(c, "wt", p->outputs, p->inputs, PADDING_ZERO, &a->w_stride)
+                         : read_matrix(c, "w", p->inputs, p->outputs, PADDING_ZERO, &a->w_stride);
     if (p->activation != FATHOM_IDENTITY) a->saved = read_matrix(c, "saved", p->rows, p->inputs, PADDING_FREE, &a->saved_stride);
     a->dx = written_matrix(c, "dx", p->rows, p->inputs, PADDING_ZERO, a->accumulate, &a->dx_stride);
     a->blocks = signal_blocks(c, p->rows, (p->inputs + 15) / 16, &a->blocks_stride);
     fact(c, "parameter", a->parameter);
     fact(c, "accumulate", a->accumulate);
+    fact(c, "transposed", a->transposed);
 }
 
 void make_wgrad(kernel_case *c, fathom_operation operation) {
@@ -149,7 +152,7 @@ bool verify_forward(kernel_case *c, char *message, size_t size) {
 
 bool verify_dgrad(kernel_case *c, char *message, size_t size) {
     const fathom_gemm_dgrad_arguments *a = &c->call.arguments.gemm_dgrad;
-    operand dy = {a->dy, a->dy_stride, false}, wt = {a->wt, a->wt_stride, true};
+    operand dy = {a->dy, a->dy_stride, false}, wt = {a->w, a->w_stride, a->transposed};
     for (size_t r = 0; r < a->rows; r++)
         for (size_t first = 0; first < a->inputs; first += 16) {
             _Alignas(64) float g[16] = {0};
