@@ -37,7 +37,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_ACTIVATION_FORWARD: {
         const fathom_activation_forward_arguments *f = &a->activation_forward;
         double n = (double)f->rows * f->columns;
-        return grid(f->rows, 1, fathom_panels(f->columns), 20 * n, 8 * n);
+        return grid(f->rows, 1, fathom_panels(f->columns), 20 * n, (f->slope ? 12 : 8) * n);
     }
     case FATHOM_ACTIVATION_BACKWARD: {
         const fathom_activation_backward_arguments *b = &a->activation_backward;
@@ -149,7 +149,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LAYERNORM_FORWARD: {
         const fathom_layernorm_forward_arguments *l = &a->layernorm_forward;
         double n = (double)l->rows * l->columns;
-        return grid(l->columns ? l->rows : 0, 1, 1, 8 * n, (l->z ? 12 : 8) * n);
+        return grid(l->columns ? l->rows : 0, 1, 1, 8 * n, (l->slope ? 12 : 8) * n);
     }
     case FATHOM_LAYERNORM_BACKWARD: {
         const fathom_layernorm_backward_arguments *l = &a->layernorm_backward;
@@ -164,7 +164,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_BATCHNORM_FORWARD: {
         const fathom_batchnorm_forward_arguments *b = &a->batchnorm_forward;
         double n = (double)b->rows * b->columns;
-        return grid(b->rows ? 1 : 0, 1, fathom_panels(b->columns), 8 * n, (b->z ? 12 : 8) * n);
+        return grid(b->rows ? 1 : 0, 1, fathom_panels(b->columns), 8 * n, (b->slope ? 12 : 8) * n);
     }
     case FATHOM_BATCHNORM_INFERENCE: {
         const fathom_batchnorm_inference_arguments *b = &a->batchnorm_inference;

@@ -163,6 +163,6 @@ const char *fathom_activation_name(fathom_activation activation) {
     return names[activation];
 }
 
-bool fathom_activation_saves_input(fathom_activation activation) {
+bool fathom_activation_saves_slope(fathom_activation activation) {
     return activation == FATHOM_GELU || activation == FATHOM_GELU_TANH || activation == FATHOM_SILU;
 }

@@ -9,6 +9,23 @@ INLINE void activate_as(fathom_activation kind, float parameter, const float *z,
     }
 }
 
+INLINE void activate_saving_as(fathom_activation kind, const float *z, float *y, float *slope, size_t count) {
+    for (size_t i = 0; i < count; i += LANES) {
+        vf v = vf_load(z + i);
+        vf_store(y + i, activation(kind, 0, v));
+        vf_store(slope + i, saved_slope(kind, v));
+    }
+}
+
+// y = φ(z) and φ′(z) beside it, of an activation that saves it; y or slope may be z.
+static void KERNEL(activate_saving)(fathom_activation kind, const float *z, float *y, float *slope, size_t count) {
+    switch (kind) {
+    case FATHOM_GELU: activate_saving_as(FATHOM_GELU, z, y, slope, count); break;
+    case FATHOM_GELU_TANH: activate_saving_as(FATHOM_GELU_TANH, z, y, slope, count); break;
+    default: activate_saving_as(FATHOM_SILU, z, y, slope, count);
+    }
+}
+
 // y = φ(z); count is a multiple of 16; y may be z.
 static void KERNEL(activate)(fathom_activation kind, float parameter, const float *z, float *y, size_t count) {
     switch (kind) {
@@ -102,8 +119,12 @@ static void KERNEL(activate_backward)(
 static void KERNEL(activation_forward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_activation_forward_arguments *a = &arguments->activation_forward;
     size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
-    for (size_t p = range.panel_begin; p < range.panel_end; p++)
-        KERNEL(activate)(a->activation, a->parameter, a->z + p * a->z_stride + first, a->y + p * a->y_stride + first, count);
+    for (size_t p = range.panel_begin; p < range.panel_end; p++) {
+        const float *z = a->z + p * a->z_stride + first;
+        float *y = a->y + p * a->y_stride + first;
+        if (a->slope) KERNEL(activate_saving)(a->activation, z, y, a->slope + p * a->slope_stride + first, count);
+        else KERNEL(activate)(a->activation, a->parameter, z, y, count);
+    }
 }
 
 static void KERNEL(activation_backward)(const fathom_arguments *arguments, fathom_range range) {

@@ -1,4 +1,4 @@
-// The activations on vf: y = φ(z) beside φ′ as a function of what the backward pass saves, y, or z for gelu, gelu(tanh) and silu.
+// The activations on vf: y = φ(z) beside φ′ as a function of y, or of z for gelu, gelu(tanh) and silu, whose slope is saved itself.
 // Formulas, special values and worst errors over every float32 input: Documentation/activations.md.
 //
 // Needs simd/math.h before it.
@@ -148,14 +148,21 @@ INLINE vf activation_slope(fathom_activation kind, float parameter, vf saved) {
     case FATHOM_LEAKY_RELU: return leaky_relu_slope(saved, parameter);
     case FATHOM_ELU: return elu_slope(saved, 1, parameter);
     case FATHOM_SELU: return elu_slope(saved, SELU_LAMBDA, SELU_LAMBDA_ALPHA);
-    case FATHOM_GELU: return gelu_slope(saved);
-    case FATHOM_GELU_TANH: return gelu_tanh_slope(saved);
-    case FATHOM_SILU: return silu_slope(saved);
+    case FATHOM_GELU: case FATHOM_GELU_TANH: case FATHOM_SILU: return saved;
     case FATHOM_TANH: return tanh_slope(saved);
     case FATHOM_SIGMOID: return sigmoid_slope(saved);
     case FATHOM_SOFTPLUS: return softplus_slope(saved);
     case FATHOM_HARD_TANH: return hard_tanh_slope(saved);
     default: return vf_set(1);
+    }
+}
+
+// φ′(z) of those that save it.
+INLINE vf saved_slope(fathom_activation kind, vf z) {
+    switch (kind) {
+    case FATHOM_GELU: return gelu_slope(z);
+    case FATHOM_GELU_TANH: return gelu_tanh_slope(z);
+    default: return silu_slope(z);
     }
 }
 

@@ -70,11 +70,11 @@ static bool KERNEL(keeps_zero)(fathom_activation activation) { return activation
 
 static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
-    float *y = a->y + panel * a->y_stride + 16 * row, *z = a->z ? a->z + panel * a->z_stride + 16 * row : y;
+    float *y = a->y + panel * a->y_stride + 16 * row, *z = a->slope ? a->slope + panel * a->slope_stride + 16 * row : y;
     size_t live = a->outputs - 16 * panel;
     if (live < 16) KERNEL(clear_padding)(z, rows, live);
-    bool in_registers = a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU;
-    if (!a->z && in_registers) return;
+    if (a->slope) return KERNEL(activate_saving)(a->activation, z, y, z, 16 * rows);
+    if (a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU) return;  // in registers
     if (live <= 8 && KERNEL(keeps_zero)(a->activation)) KERNEL(activate_half)(a->activation, a->parameter, z, y, rows);
     else KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
 }
@@ -85,11 +85,11 @@ static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range
         .orientation = BY_ROWS,
         .a = a->x, .a_stride = a->x_stride,
         .b = a->w, .b_stride = a->w_stride,
-        .c = a->z ? a->z : a->y, .c_stride = a->z ? a->z_stride : a->y_stride,
+        .c = a->slope ? a->slope : a->y, .c_stride = a->slope ? a->slope_stride : a->y_stride,
         .depth = a->inputs, .columns = a->outputs,
         .accumulate = a->accumulate,
         .bias = a->bias,
-        .rectify = !a->z && a->activation == FATHOM_RELU,
+        .rectify = a->activation == FATHOM_RELU,
     };
     KERNEL(multiply_by_rows)(&p, range, KERNEL(finish_forward), arguments);
 }

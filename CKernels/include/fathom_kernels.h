@@ -22,7 +22,7 @@
 enum { FATHOM_PANEL = 16, FATHOM_ALIGNMENT = 64 };
 
 // The functions between layers: y = φ(z). `parameter` is the slope of leaky-relu and the α of elu; others ignore it.
-// What the backward pass needs ("saved") is y, or, where fathom_activation_saves_input says so, z.
+// What the backward pass needs ("saved") is y, or, where fathom_activation_saves_slope says so, φ′(z), which the forward pass leaves.
 typedef enum fathom_activation {
     FATHOM_IDENTITY,
     FATHOM_RELU,
@@ -39,8 +39,8 @@ typedef enum fathom_activation {
     FATHOM_ACTIVATIONS
 } fathom_activation;
 
-// Whether the backward pass reads the activation's input z (gelu, gelu-tanh, silu) rather than its output y.
-bool fathom_activation_saves_input(fathom_activation activation);
+// Whether the backward pass reads the slope φ′(z) (gelu, gelu-tanh, silu) rather than the output y: computed beside y it costs half of what it does alone.
+bool fathom_activation_saves_slope(fathom_activation activation);
 
 typedef enum fathom_operation {
     FATHOM_GEMM_FORWARD,
@@ -112,7 +112,7 @@ typedef struct fathom_signal_block {
 } fathom_signal_block;
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
-// `accumulate`, from the stored value (of z where z is kept, else of y); then one addition of the bias; then φ.
+// `accumulate`, from the stored value (of slope where that is kept, which holds the sums until they are done, else of y); then one addition of the bias; then φ.
 typedef struct fathom_gemm_forward_arguments {
     size_t rows, inputs, outputs;
     const float *x;     // [rows × inputs]
@@ -123,9 +123,9 @@ typedef struct fathom_gemm_forward_arguments {
     fathom_activation activation;
     float parameter;
     bool accumulate;
-    float *z;           // [rows × outputs] X·W + b, kept for the backward pass; NULL: not kept
-    size_t z_stride;
-    float *y;           // [rows × outputs]; never the same memory as z
+    float *slope;       // [rows × outputs] φ′(X·W + b), of an activation that saves it; NULL: not kept
+    size_t slope_stride;
+    float *y;           // [rows × outputs]; never the same memory as slope
     size_t y_stride;
 } fathom_gemm_forward_arguments;
 
@@ -191,6 +191,8 @@ typedef struct fathom_activation_forward_arguments {
     size_t z_stride;
     float *y;
     size_t y_stride;
+    float *slope;  // φ′(z), of an activation that saves it; NULL: not kept
+    size_t slope_stride;
 } fathom_activation_forward_arguments;
 
 // dz = dy·φ′(saved), elementwise; dz may be dy. Padding lanes of dz become zero.
@@ -422,8 +424,8 @@ typedef struct fathom_layernorm_forward_arguments {
     float parameter;
     float *mean;        // [rows]; NULL where not centered
     float *rstd;        // [rows]
-    float *z;           // [rows × columns], kept where the activation's derivative needs it; NULL: not kept
-    size_t z_stride;
+    float *slope;       // [rows × columns] φ′(z), of an activation that saves it; NULL: not kept
+    size_t slope_stride;
     float *y;           // [rows × columns]; may be x
     size_t y_stride;
 } fathom_layernorm_forward_arguments;
@@ -476,8 +478,8 @@ typedef struct fathom_batchnorm_forward_arguments {
     fathom_activation activation;
     float parameter;
     float *mean, *variance, *rstd;  // [columns], padded with zeros to whole panels; variance is the unbiased one, ·rows/(rows − 1) (the biased one of one row)
-    float *z;                       // kept where the activation's derivative needs it; NULL: not kept
-    size_t z_stride;
+    float *slope;                   // φ′(z), of an activation that saves it; NULL: not kept
+    size_t slope_stride;
     float *y;                       // may be x
     size_t y_stride;
 } fathom_batchnorm_forward_arguments;

@@ -36,7 +36,7 @@ typedef struct batchnorm_panel {
     vf mean[VECTORS], scale[VECTORS], bias[VECTORS];
     fathom_activation activation;
     float parameter;
-    float *z;  // NULL: not kept
+    float *slope;  // NULL: not kept
     float *y;
 } batchnorm_panel;
 
@@ -48,12 +48,14 @@ INLINE void scale_rows(const batchnorm_panel *b, size_t begin, size_t end, float
 }
 
 INLINE void normalize_columns(const batchnorm_panel *b, size_t begin, size_t end) {
-    if (!b->z && b->activation == FATHOM_RELU) return scale_rows(b, begin, end, b->y, true);
-    float *z = b->z ? b->z : b->y;
+    if (b->activation == FATHOM_RELU) return scale_rows(b, begin, end, b->y, true);
+    float *z = b->slope ? b->slope : b->y;
     for (size_t r = begin; r < end; r += BATCHNORM_ROWS) {
         size_t stop = least(r + BATCHNORM_ROWS, end);
         scale_rows(b, r, stop, z, false);
-        KERNEL(activate)(b->activation, b->parameter, z + r * FATHOM_PANEL, b->y + r * FATHOM_PANEL, FATHOM_PANEL * (stop - r));
+        float *some = z + r * FATHOM_PANEL, *y = b->y + r * FATHOM_PANEL;
+        if (b->slope) KERNEL(activate_saving)(b->activation, some, y, some, FATHOM_PANEL * (stop - r));
+        else KERNEL(activate)(b->activation, b->parameter, some, y, FATHOM_PANEL * (stop - r));
     }
 }
 
@@ -66,7 +68,7 @@ INLINE void forward_panel(const fathom_batchnorm_forward_arguments *a, size_t p)
     const float *x = a->x + p * a->x_stride;
     size_t first = p * FATHOM_PANEL;
     double share = 1 / (double)a->rows, unbiased = a->rows > 1 ? 1 / (double)(a->rows - 1) : 1;
-    batchnorm_panel b = {.x = x, .activation = a->activation, .parameter = a->parameter, .z = a->z ? a->z + p * a->z_stride : NULL,
+    batchnorm_panel b = {.x = x, .activation = a->activation, .parameter = a->parameter, .slope = a->slope ? a->slope + p * a->slope_stride : NULL,
                          .y = a->y + p * a->y_stride};
     vd sums[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) b.mean[q] = vf_load(x + q * LANES);

@@ -87,8 +87,8 @@ INLINE void normalize_panel(const fathom_layernorm_forward_arguments *a, const r
 
 INLINE void normalize_chunk(const fathom_layernorm_forward_arguments *a, const row_chunk *x, size_t r, const float *mean, const float *rstd,
                             bool rectify) {
-    size_t whole = a->columns / FATHOM_PANEL, live = a->columns % FATHOM_PANEL, stride = a->z ? a->z_stride : a->y_stride;
-    float *z = (a->z ? a->z : a->y) + r * FATHOM_PANEL;
+    size_t whole = a->columns / FATHOM_PANEL, live = a->columns % FATHOM_PANEL, stride = a->slope ? a->slope_stride : a->y_stride;
+    float *z = (a->slope ? a->slope : a->y) + r * FATHOM_PANEL;
     for (size_t p = 0; p < whole; p++) normalize_panel(a, x, z + p * stride, p, FATHOM_PANEL, mean, rstd, rectify);
     if (live) normalize_panel(a, x, z + whole * stride, whole, live, mean, rstd, rectify);
 }
@@ -107,21 +107,22 @@ INLINE void layernorm_chunk(const fathom_layernorm_forward_arguments *a, size_t 
     x = passed(x);
     for (int i = 0; i < LAYERNORM_CHUNK; i++) rstd[i] = (float)(1 / __builtin_elementwise_sqrt(sums[i] * share + a->epsilon));
     for (size_t i = 0; i < x.rows; i++) a->rstd[r + i] = rstd[i];
-    if (!a->z && a->activation == FATHOM_RELU) normalize_chunk(a, &x, r, mean, rstd, true);
+    if (a->activation == FATHOM_RELU) normalize_chunk(a, &x, r, mean, rstd, true);
     else normalize_chunk(a, &x, r, mean, rstd, false);
 }
 
 static void KERNEL(layernorm_forward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_layernorm_forward_arguments *a = &arguments->layernorm_forward;
     float lines[LAYERNORM_LINES * FATHOM_PANEL] __attribute__((aligned(64))), *copy = lines;
-    bool in_registers = !a->z && (a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU);
+    bool in_registers = a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU;
     size_t step = chunk_rows(a->columns, LAYERNORM_LINES, LAYERNORM_ROWS, &copy);
     for (size_t r = range.row_begin; r < range.row_end; r += step) {
         row_chunk x = {a->x + r * FATHOM_PANEL, a->x_stride, least(step, range.row_end - r), a->columns, copy};
         layernorm_chunk(a, r, x);
         for (size_t p = 0; !in_registers && p < fathom_panels(a->columns); p++) {
-            float *y = a->y + p * a->y_stride + r * FATHOM_PANEL, *z = a->z ? a->z + p * a->z_stride + r * FATHOM_PANEL : y;
-            KERNEL(activate)(a->activation, a->parameter, z, y, FATHOM_PANEL * x.rows);
+            float *y = a->y + p * a->y_stride + r * FATHOM_PANEL, *slope = a->slope ? a->slope + p * a->slope_stride + r * FATHOM_PANEL : NULL;
+            if (slope) KERNEL(activate_saving)(a->activation, slope, y, slope, FATHOM_PANEL * x.rows);
+            else KERNEL(activate)(a->activation, a->parameter, y, y, FATHOM_PANEL * x.rows);
         }
     }
 }

@@ -16,11 +16,17 @@ float fathom_activation_slope_reference(fathom_activation kind, float parameter,
     return activation_slope(kind, parameter, (vf){saved})[0];
 }
 
+float fathom_saved_slope_reference(fathom_activation kind, float z) { return saved_slope(kind, (vf){z})[0]; }
+
 void fathom_activation_forward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_activation_forward_arguments *a = &arguments->activation_forward;
     for (size_t r = range.row_begin; r < range.row_end; r++)
         for (size_t c = FATHOM_PANEL * range.panel_begin; c < FATHOM_PANEL * range.panel_end; c++)
-            *fathom_at(a->y, a->y_stride, r, c) = fathom_activate_reference(a->activation, a->parameter, *fathom_at(a->z, a->z_stride, r, c));
+        {
+            float z = *fathom_at(a->z, a->z_stride, r, c);
+            *fathom_at(a->y, a->y_stride, r, c) = fathom_activate_reference(a->activation, a->parameter, z);
+            if (a->slope) *fathom_at(a->slope, a->slope_stride, r, c) = fathom_saved_slope_reference(a->activation, z);
+        }
 }
 
 // Identity does not read saved, which may be NULL.

@@ -49,7 +49,7 @@ void fathom_batchnorm_forward_reference(const fathom_arguments *arguments, fatho
         float scale = a->gain ? rstd * a->gain[c] : rstd, bias = a->bias ? a->bias[c] : 0;
         for (size_t r = 0; r < a->rows; r++) {
             float z = fathom_fma_reference(x[FATHOM_PANEL * r] - mean, scale, bias);
-            if (a->z) *fathom_at(a->z, a->z_stride, r, c) = z;
+            if (a->slope) *fathom_at(a->slope, a->slope_stride, r, c) = fathom_saved_slope_reference(a->activation, z);
             *fathom_at(a->y, a->y_stride, r, c) = fathom_activate_reference(a->activation, a->parameter, z);
         }
     }

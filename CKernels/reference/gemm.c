@@ -18,8 +18,8 @@ static void clear_padding(float *m, size_t stride, size_t columns, fathom_range 
 
 void fathom_gemm_forward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
-    float *kept = a->z ? a->z : a->y;
-    size_t kept_stride = a->z ? a->z_stride : a->y_stride;
+    float *kept = a->slope ? a->slope : a->y;
+    size_t kept_stride = a->slope ? a->slope_stride : a->y_stride;
     clear_padding(kept, kept_stride, a->outputs, range);
     for (size_t r = range.row_begin; r < range.row_end; r++)
         for (size_t n = first_column(range); n < end_column(range, a->outputs); n++) {
@@ -30,7 +30,11 @@ void fathom_gemm_forward_reference(const fathom_arguments *arguments, fathom_ran
         }
     for (size_t r = range.row_begin; r < range.row_end; r++)
         for (size_t n = first_column(range); n < FATHOM_PANEL * range.panel_end; n++)
-            *fathom_at(a->y, a->y_stride, r, n) = fathom_activate_reference(a->activation, a->parameter, *fathom_at(kept, kept_stride, r, n));
+        {
+            float z = *fathom_at(kept, kept_stride, r, n);
+            *fathom_at(a->y, a->y_stride, r, n) = fathom_activate_reference(a->activation, a->parameter, z);
+            if (a->slope) *fathom_at(a->slope, a->slope_stride, r, n) = fathom_saved_slope_reference(a->activation, z);
+        }
 }
 
 void fathom_gemm_dgrad_reference(const fathom_arguments *arguments, fathom_range range) {

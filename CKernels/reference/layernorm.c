@@ -38,7 +38,7 @@ void fathom_layernorm_forward_reference(const fathom_arguments *arguments, fatho
         for (size_t c = 0; c < FATHOM_PANEL * fathom_panels(a->columns); c++) {
             float gain = a->gain ? a->gain[c] : 1, bias = a->bias ? a->bias[c] : 0;
             float z = c < a->columns ? fathom_fma_reference((*fathom_at(a->x, a->x_stride, r, c) - mean) * rstd, gain, bias) : 0;
-            if (a->z) *fathom_at(a->z, a->z_stride, r, c) = z;
+            if (a->slope) *fathom_at(a->slope, a->slope_stride, r, c) = fathom_saved_slope_reference(a->activation, z);
             *fathom_at(a->y, a->y_stride, r, c) = fathom_activate_reference(a->activation, a->parameter, z);
         }
     }

@@ -34,6 +34,8 @@ static inline float fathom_fma_reference(float a, float b, float c) {
 // φ(z), and φ′ as a function of what the backward pass saves: z or y (reference/activation.c).
 float fathom_activate_reference(fathom_activation activation, float parameter, float z);
 float fathom_activation_slope_reference(fathom_activation activation, float parameter, float saved);
+// φ′(z) of an activation that saves it.
+float fathom_saved_slope_reference(fathom_activation activation, float z);
 
 // A gradient in place, taken back through the activation that made its signal: dx ⊙ φ′(saved), zero in padding lanes, and what the blocks of 16 rows tell of it
 // before that; they begin at rows that 16 divides (reference/instrument.c).

@@ -130,13 +130,13 @@ private struct CellPlan {
     }
 
     private mutating func inputProduct(_ w: Panels, bias: UnsafePointer<Float>? = nil, into y: Panels) {
-        plan.append(.forward(x: unrolled.input.values, w: w, bias: bias, activation: .identity, z: nil, y: y))
+        plan.append(.forward(x: unrolled.input.values, w: w, bias: bias, activation: .identity, slope: nil, y: y))
     }
 
     /// y = φ(y + h·U + b).
     private mutating func stateProduct(_ h: Panels, bias: Panels?, _ activation: Activation = .identity, into y: Panels) {
         plan.append(.forward(
-            x: h, w: plan.parameter(unrolled.weights.state), bias: bias?.data, activation: activation, accumulate: true, z: nil, y: y))
+            x: h, w: plan.parameter(unrolled.weights.state), bias: bias?.data, activation: activation, accumulate: true, slope: nil, y: y))
     }
 
     private mutating func sendBack(_ dz: Panels, into product: Panels, accumulate: Bool) {

@@ -63,13 +63,23 @@ private func forward(_ truth: Truth, _ x: Panels) -> Panels {
     run(call(FATHOM_ACTIVATION_FORWARD) {
         $0.activation_forward = fathom_activation_forward_arguments(
             rows: x.rows, columns: x.columns, activation: truth.activation, parameter: truth.parameter, z: x.pointer, z_stride: x.stride,
-            y: y.pointer, y_stride: y.stride)
+            y: y.pointer, y_stride: y.stride, slope: nil, slope_stride: 0)
     })
     return y
 }
 
-/// φ′: the gradient of ones.
+/// φ′: the gradient of ones, or what the forward pass leaves beside y.
 private func slope(_ truth: Truth, _ saved: Panels) -> Panels {
+    if fathom_activation_saves_slope(truth.activation) {
+        let y = Panels(saved.rows, saved.columns), slope = Panels(saved.rows, saved.columns)
+        run(call(FATHOM_ACTIVATION_FORWARD) {
+            $0.activation_forward = fathom_activation_forward_arguments(
+                rows: saved.rows, columns: saved.columns, activation: truth.activation, parameter: truth.parameter, z: saved.pointer, z_stride: saved.stride,
+                y: y.pointer, y_stride: y.stride, slope: slope.pointer, slope_stride: slope.stride)
+        })
+        #expect(y.bits == forward(truth, saved).bits)
+        return slope
+    }
     let dz = Panels(saved.rows, saved.columns) { _, _ in 1 }
     run(call(FATHOM_ACTIVATION_BACKWARD) {
         $0.activation_backward = fathom_activation_backward_arguments(
@@ -117,7 +127,7 @@ private func panel(_ inputs: [Float]) -> Panels {
     /// φ′ as a function of what is saved is the derivative of φ: against its central difference in float64.
     @Test(arguments: Truth.all) func slopesAreTheDerivatives(truth: Truth) {
         for z in stride(from: -4.03, through: 4, by: 0.25) {
-            let saved = fathom_activation_saves_input(truth.activation) ? z : truth.value(z), h = 1e-5
+            let saved = fathom_activation_saves_slope(truth.activation) ? z : truth.value(z), h = 1e-5
             let difference = (truth.value(z + h) - truth.value(z - h)) / (2 * h)
             #expect(abs(truth.slope(saved) - difference) < 1e-8, "at \(z)")
         }
@@ -135,7 +145,7 @@ private func panel(_ inputs: [Float]) -> Panels {
         let y = forward(truth, Panels([.infinity, -.infinity]))
         #expect(y[0, 0] == Float(truth.value(.infinity)))
         #expect(abs(y[0, 1] - Float(truth.value(-.infinity))) <= abs(y[0, 1]).ulp || y[0, 1] == Float(truth.value(-.infinity)))
-        for z in [Float.infinity, -.infinity] where fathom_activation_saves_input(truth.activation) {
+        for z in [Float.infinity, -.infinity] where fathom_activation_saves_slope(truth.activation) {
             #expect(slope(truth, Panels([z]))[0, 0] == (z > 0 ? 1 : 0))
         }
     }

@@ -61,7 +61,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
             let forward = call(FATHOM_GEMM_FORWARD) {
                 $0.gemm_forward = fathom_gemm_forward_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, x_stride: x.stride, w: w.pointer, w_stride: w.stride,
-                    bias: bias.pointer, activation: FATHOM_TANH, parameter: 0, accumulate: false, z: nil, z_stride: 0, y: y.pointer,
+                    bias: bias.pointer, activation: FATHOM_TANH, parameter: 0, accumulate: false, slope: nil, slope_stride: 0, y: y.pointer,
                     y_stride: y.stride)
             }
             let transpose = call(FATHOM_TRANSPOSE) {

@@ -13,13 +13,13 @@ private struct RowNorm {
         (mean, rstd) = (Panels(1, x.rows), Panels(1, x.rows))
     }
 
-    func forward(_ activation: fathom_activation = FATHOM_IDENTITY, z: Panels? = nil, threads: Int32 = 1) -> Panels {
+    func forward(_ activation: fathom_activation = FATHOM_IDENTITY, slope: Panels? = nil, threads: Int32 = 1) -> Panels {
         let y = Panels(x.rows, x.columns)
         run(call(FATHOM_LAYERNORM_FORWARD) {
             $0.layernorm_forward = fathom_layernorm_forward_arguments(
                 rows: x.rows, columns: x.columns, centered: centered, epsilon: epsilon, x: x.pointer, x_stride: x.stride, gain: gain?.pointer,
-                bias: bias?.pointer, activation: activation, parameter: 0, mean: centered ? mean.pointer : nil, rstd: rstd.pointer, z: z?.pointer,
-                z_stride: z?.stride ?? 0, y: y.pointer, y_stride: y.stride)
+                bias: bias?.pointer, activation: activation, parameter: 0, mean: centered ? mean.pointer : nil, rstd: rstd.pointer, slope: slope?.pointer,
+                slope_stride: slope?.stride ?? 0, y: y.pointer, y_stride: y.stride)
         }, threads: threads)
         return y
     }
@@ -60,13 +60,13 @@ private struct BatchNorm {
         (mean, variance, rstd) = (Panels(1, x.columns), Panels(1, x.columns), Panels(1, x.columns))
     }
 
-    func forward(_ activation: fathom_activation = FATHOM_IDENTITY, z: Panels? = nil, threads: Int32 = 1) -> Panels {
+    func forward(_ activation: fathom_activation = FATHOM_IDENTITY, slope: Panels? = nil, threads: Int32 = 1) -> Panels {
         let y = Panels(x.rows, x.columns)
         run(call(FATHOM_BATCHNORM_FORWARD) {
             $0.batchnorm_forward = fathom_batchnorm_forward_arguments(
                 rows: x.rows, columns: x.columns, epsilon: epsilon, x: x.pointer, x_stride: x.stride, gain: gain?.pointer, bias: bias?.pointer,
-                activation: activation, parameter: 0, mean: mean.pointer, variance: variance.pointer, rstd: rstd.pointer, z: z?.pointer,
-                z_stride: z?.stride ?? 0, y: y.pointer, y_stride: y.stride)
+                activation: activation, parameter: 0, mean: mean.pointer, variance: variance.pointer, rstd: rstd.pointer, slope: slope?.pointer,
+                slope_stride: slope?.stride ?? 0, y: y.pointer, y_stride: y.stride)
         }, threads: threads)
         return y
     }
@@ -201,17 +201,18 @@ private struct Bound {
     }
 
     @Test func whatFollowsAndWhatCameBeforeAreFused() {
-        let x = Panels(20, 35, in: -1...1, seed: 9), norm = RowNorm(x), z = Panels(20, 35), dy = Panels(20, 35, in: -1...1, seed: 10)
+        let x = Panels(20, 35, in: -1...1, seed: 9), norm = RowNorm(x), slope = Panels(20, 35), dy = Panels(20, 35, in: -1...1, seed: 10)
         let y = norm.forward()
         for activation in [FATHOM_RELU, FATHOM_GELU] {
-            let fused = norm.forward(activation, z: activation == FATHOM_GELU ? z : nil), apart = Panels(20, 35)
+            let saves = activation == FATHOM_GELU, fused = norm.forward(activation, slope: saves ? slope : nil)
+            let apart = Panels(20, 35), slopeApart = Panels(20, 35)
             run(call(FATHOM_ACTIVATION_FORWARD) {
                 $0.activation_forward = fathom_activation_forward_arguments(
-                    rows: 20, columns: 35, activation: activation, parameter: 0, z: y.pointer, z_stride: y.stride, y: apart.pointer, y_stride: apart.stride)
+                    rows: 20, columns: 35, activation: activation, parameter: 0, z: y.pointer, z_stride: y.stride, y: apart.pointer, y_stride: apart.stride,
+                    slope: saves ? slopeApart.pointer : nil, slope_stride: slopeApart.stride)
             })
-            #expect(fused.values == apart.values)
+            #expect(fused.values == apart.values && (!saves || slope.values == slopeApart.values))
         }
-        #expect(z.values == y.values)
         let plain = norm.backward(dy), fused = norm.backward(dy, FATHOM_RELU, saved: x)
         #expect(fused.values == zip(plain.values, x.values).map { $1 > 0 ? $0 : $0 * 0 })
     }

@@ -18,15 +18,15 @@ extension Call {
         return call
     }
 
-    /// y = φ(x·w + b), or φ(y + x·w + b) where it accumulates; z keeps x·w + b where the activation's derivative needs it.
+    /// y = φ(x·w + b), or φ(y + x·w + b) where it accumulates; slope keeps φ′ where the activation saves it.
     static func forward(
-        x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, accumulate: Bool = false, z: Panels?, y: Panels
+        x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, accumulate: Bool = false, slope: Panels?, y: Panels
     ) -> Call {
         Call(FATHOM_GEMM_FORWARD) {
             $0.gemm_forward = fathom_gemm_forward_arguments(
                 rows: x.rows, inputs: w.rows, outputs: w.columns, x: x.data, x_stride: x.stride, w: w.data, w_stride: w.stride,
                 bias: bias, activation: activation.kernel.kind, parameter: activation.kernel.parameter, accumulate: accumulate,
-                z: z?.data, z_stride: z?.stride ?? 0, y: y.data, y_stride: y.stride)
+                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride)
         }
     }
 
@@ -68,11 +68,11 @@ extension Call {
         }
     }
 
-    static func activationForward(_ activation: Activation, z: Panels, y: Panels) -> Call {
+    static func activationForward(_ activation: Activation, z: Panels, y: Panels, slope: Panels? = nil) -> Call {
         Call(FATHOM_ACTIVATION_FORWARD) {
             $0.activation_forward = fathom_activation_forward_arguments(
                 rows: z.rows, columns: z.columns, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
-                z: z.data, z_stride: z.stride, y: y.data, y_stride: y.stride)
+                z: z.data, z_stride: z.stride, y: y.data, y_stride: y.stride, slope: slope?.data, slope_stride: slope?.stride ?? 0)
         }
     }
 
@@ -230,8 +230,8 @@ extension Activation {
         }
     }
 
-    /// Whether the derivative is computed from the activation's input rather than its output.
-    var savesInput: Bool { fathom_activation_saves_input(kernel.kind) }
+    /// Whether the backward pass reads the slope, which the forward pass leaves, rather than the output.
+    var savesSlope: Bool { fathom_activation_saves_slope(kernel.kind) }
 }
 
 extension Loss {

@@ -7,13 +7,13 @@ typealias Batch = fathom_batch
 extension Call {
     static func layerNormForward(
         x: Panels, epsilon: Double, gain: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, activation: Activation, mean: UnsafeMutablePointer<Float>?,
-        rstd: UnsafeMutablePointer<Float>, z: Panels?, y: Panels
+        rstd: UnsafeMutablePointer<Float>, slope: Panels?, y: Panels
     ) -> Call {
         Call(FATHOM_LAYERNORM_FORWARD) {
             $0.layernorm_forward = fathom_layernorm_forward_arguments(
                 rows: x.rows, columns: x.columns, centered: mean != nil, epsilon: Float(epsilon), x: x.data, x_stride: x.stride, gain: gain, bias: bias,
-                activation: activation.kernel.kind, parameter: activation.kernel.parameter, mean: mean, rstd: rstd, z: z?.data, z_stride: z?.stride ?? 0,
-                y: y.data, y_stride: y.stride)
+                activation: activation.kernel.kind, parameter: activation.kernel.parameter, mean: mean, rstd: rstd, slope: slope?.data,
+                slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride)
         }
     }
 
@@ -42,13 +42,13 @@ extension Call {
 
     static func batchNormForward(
         x: Panels, epsilon: Double, gain: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, activation: Activation, mean: UnsafeMutablePointer<Float>,
-        variance: UnsafeMutablePointer<Float>, rstd: UnsafeMutablePointer<Float>, z: Panels?, y: Panels
+        variance: UnsafeMutablePointer<Float>, rstd: UnsafeMutablePointer<Float>, slope: Panels?, y: Panels
     ) -> Call {
         Call(FATHOM_BATCHNORM_FORWARD) {
             $0.batchnorm_forward = fathom_batchnorm_forward_arguments(
                 rows: x.rows, columns: x.columns, epsilon: Float(epsilon), x: x.data, x_stride: x.stride, gain: gain, bias: bias,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, mean: mean, variance: variance, rstd: rstd,
-                z: z?.data, z_stride: z?.stride ?? 0, y: y.data, y_stride: y.stride)
+                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride)
         }
     }
 

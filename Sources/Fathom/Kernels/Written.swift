@@ -25,12 +25,13 @@ extension Call {
         switch operation {
         case FATHOM_GEMM_FORWARD:
             let g = a.gemm_forward
-            operands = [Self.operand("z", g.z, g.z_stride, g.rows, g.outputs), Self.operand("output", g.y, g.y_stride, g.rows, g.outputs)]
+            operands = [Self.operand("output", g.y, g.y_stride, g.rows, g.outputs), Self.operand("slope", g.slope, g.slope_stride, g.rows, g.outputs)]
         case FATHOM_GEMM_DGRAD: operands = [Self.operand("gradient", a.gemm_dgrad.dx, a.gemm_dgrad.dx_stride, a.gemm_dgrad.rows, a.gemm_dgrad.inputs)]
         case FATHOM_GEMM_WGRAD: operands = [Self.operand("weights' gradient", a.gemm_wgrad.dw, a.gemm_wgrad.dw_stride, a.gemm_wgrad.inputs, a.gemm_wgrad.outputs)]
         case FATHOM_BIAS_GRADIENT: operands = [Self.vector("bias's gradient", a.bias_gradient.db, a.bias_gradient.columns)]
         case FATHOM_ACTIVATION_FORWARD:
-            operands = [Self.operand("output", a.activation_forward.y, a.activation_forward.y_stride, a.activation_forward.rows, a.activation_forward.columns)]
+            let f = a.activation_forward
+            operands = [Self.operand("output", f.y, f.y_stride, f.rows, f.columns), Self.operand("slope", f.slope, f.slope_stride, f.rows, f.columns)]
         case FATHOM_ACTIVATION_BACKWARD:
             let b = a.activation_backward
             operands = [Self.operand("gradient", b.dz, b.dz_stride, b.rows, b.columns)]
@@ -40,7 +41,7 @@ extension Call {
             operands = [Self.operand("input", a.gather.x, a.gather.x_stride, a.gather.rows * a.gather.steps, a.gather.columns)]
         case FATHOM_LAYERNORM_FORWARD:
             let l = a.layernorm_forward
-            operands = [Self.operand("z", l.z, l.z_stride, l.rows, l.columns), Self.operand("output", l.y, l.y_stride, l.rows, l.columns)]
+            operands = [Self.operand("output", l.y, l.y_stride, l.rows, l.columns), Self.operand("slope", l.slope, l.slope_stride, l.rows, l.columns)]
         case FATHOM_LAYERNORM_BACKWARD:
             let l = a.layernorm_backward
             operands = [Self.operand("gradient", l.dx, l.dx_stride, l.rows, l.columns)]
@@ -49,7 +50,7 @@ extension Call {
                         Self.vector("bias's gradient", a.layernorm_gradient.dbias, a.layernorm_gradient.columns)]
         case FATHOM_BATCHNORM_FORWARD:
             let b = a.batchnorm_forward
-            operands = [Self.operand("z", b.z, b.z_stride, b.rows, b.columns), Self.operand("output", b.y, b.y_stride, b.rows, b.columns)]
+            operands = [Self.operand("output", b.y, b.y_stride, b.rows, b.columns), Self.operand("slope", b.slope, b.slope_stride, b.rows, b.columns)]
         case FATHOM_BATCHNORM_BACKWARD:
             let b = a.batchnorm_backward
             operands = [Self.vector("gain's gradient", b.dgain, b.columns), Self.vector("bias's gradient", b.dbias, b.columns),

@@ -4,7 +4,7 @@ extension Unrolled {
     func forwardLSTM(_ plan: inout PlanBuilder) -> Pass {
         let gates = plan.take(rows: rows, columns: 4 * Panels.padded(width)), bias = summedBiases(4, &plan)
         let h = plan.take(rows: rows, columns: width), c = plan.take(rows: rows, columns: width)
-        plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, z: nil, y: gates))
+        plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, slope: nil, y: gates))
         for t in 0..<steps {
             if t > 0 || bias != nil { appendStateProduct(t, h: h, bias: bias, y: step(t, gates), &plan) }
             plan.append(.lstmForward(gates: step(t, gates), columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), h: step(t, h)))
@@ -37,9 +37,9 @@ extension Unrolled {
     func forwardGRU(_ plan: inout PlanBuilder) -> Pass {
         let slots = plan.take(rows: rows, columns: 4 * Panels.padded(width)), h = plan.take(rows: rows, columns: width)
         let w = plan.parameter(weights.input), bias = gruBiases(&plan)
-        plan.append(.forward(x: input.values, w: gates(2, of: w), bias: nil, activation: .identity, z: nil, y: gates(2, of: slots)))
+        plan.append(.forward(x: input.values, w: gates(2, of: w), bias: nil, activation: .identity, slope: nil, y: gates(2, of: slots)))
         plan.append(.forward(
-            x: input.values, w: gates(1, from: 2, of: w), bias: biases.map { gates(1, from: 2, of: plan.parameter($0.input)).data }, activation: .identity, z: nil,
+            x: input.values, w: gates(1, from: 2, of: w), bias: biases.map { gates(1, from: 2, of: plan.parameter($0.input)).data }, activation: .identity, slope: nil,
             y: gates(1, from: 3, of: slots)))
         plan.append(.fill(gates(1, from: 2, of: slots), value: 0))
         for t in 0..<steps {

@@ -22,10 +22,10 @@ extension Linear: PlannedLayer {
     func forward(_ input: Signal, tensors: ArraySlice<ParameterTensor>, ordinal: Int, activation: Activation, plan: inout PlanBuilder) -> Pass {
         let weight = tensors.first!, bias = tensors.dropFirst().first
         let x = input.values, rows = x.rows
-        let z = plan.training && activation.savesInput ? plan.take(rows: rows, columns: columns) : nil
+        let slope = plan.training && activation.savesSlope ? plan.take(rows: rows, columns: columns) : nil
         let y = plan.take(rows: rows, columns: columns)
-        plan.append(.forward(x: x, w: plan.parameter(weight), bias: bias.map { plan.parameter($0).data }, activation: activation, z: z, y: y))
-        return Pass(output: Signal(y, steps: input.steps, activation: activation, saved: z)) { dz, needsInput, plan in
+        plan.append(.forward(x: x, w: plan.parameter(weight), bias: bias.map { plan.parameter($0).data }, activation: activation, slope: slope, y: y))
+        return Pass(output: Signal(y, steps: input.steps, activation: activation, saved: slope)) { dz, needsInput, plan in
             defer { plan.release(dz) }
             plan.appendWeightGradients(x: x, dy: dz, weight: weight, bias: bias, isLast: !needsInput)
             guard needsInput else { return nil }

@@ -20,9 +20,9 @@ extension Normalization: PlannedLayer {
         let learned = tensors.filter { $0.role == .vector }
         let affine = Affine(gain: gain ? learned.first : nil, bias: bias ? learned.last : nil)
         let x = input.values
-        let z = plan.training && activation.savesInput ? plan.take(like: x) : nil
+        let slope = plan.training && activation.savesSlope ? plan.take(like: x) : nil
         let y = plan.take(like: x)
-        let output = Signal(y, steps: input.steps, activation: activation, saved: z)
+        let output = Signal(y, steps: input.steps, activation: activation, saved: slope)
         switch kind {
         case .batch(let momentum):
             let state = tensors.filter { $0.role == .state }
@@ -32,8 +32,8 @@ extension Normalization: PlannedLayer {
                     mean: plan.parameter(state[0]).data, variance: plan.parameter(state[1]).data, activation: activation, y: y))
                 return Pass(output: output) { dz, _, _ in dz }
             }
-            return forwardBatch(input, affine, state, momentum, output, z, &plan)
-        case .layer, .rms: return forwardRows(input, affine, output, z, &plan)
+            return forwardBatch(input, affine, state, momentum, output, slope, &plan)
+        case .layer, .rms: return forwardRows(input, affine, output, slope, &plan)
         }
     }
 
@@ -46,12 +46,12 @@ extension Normalization: PlannedLayer {
         func bias(in floats: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float>? { bias.map { $0.panels(in: floats).data } }
     }
 
-    private func forwardRows(_ input: Signal, _ affine: Affine, _ output: Signal, _ z: Panels?, _ plan: inout PlanBuilder) -> Pass {
+    private func forwardRows(_ input: Signal, _ affine: Affine, _ output: Signal, _ slope: Panels?, _ plan: inout PlanBuilder) -> Pass {
         let x = input.values, centered = kind == .layer
         let mean = centered ? plan.take(rows: 1, columns: x.rows) : nil, rstd = plan.take(rows: 1, columns: x.rows)
         plan.append(.layerNormForward(
             x: x, epsilon: epsilon, gain: affine.gain(in: plan.parameters), bias: affine.bias(in: plan.parameters), activation: output.activation,
-            mean: mean?.data, rstd: rstd.data, z: z, y: output.values))
+            mean: mean?.data, rstd: rstd.data, slope: slope, y: output.values))
         if !plan.training {
             plan.release(rstd)
             if let mean { plan.release(mean) }
@@ -75,7 +75,7 @@ extension Normalization: PlannedLayer {
     }
 
     private func forwardBatch(
-        _ input: Signal, _ affine: Affine, _ state: [ParameterTensor], _ momentum: Double, _ output: Signal, _ z: Panels?, _ plan: inout PlanBuilder
+        _ input: Signal, _ affine: Affine, _ state: [ParameterTensor], _ momentum: Double, _ output: Signal, _ slope: Panels?, _ plan: inout PlanBuilder
     ) -> Pass {
         let x = input.values, padded = Panels.padded(x.columns)
         // The first pass's statistics move the running ones after the update, so they last; those made again do not.
@@ -85,7 +85,7 @@ extension Normalization: PlannedLayer {
         let mean = statistics(), variance = statistics(), rstd = plan.take(rows: 1, columns: padded).data
         plan.append(.batchNormForward(
             x: x, epsilon: epsilon, gain: affine.gain(in: plan.parameters), bias: affine.bias(in: plan.parameters), activation: output.activation,
-            mean: mean, variance: variance, rstd: rstd, z: z, y: output.values))
+            mean: mean, variance: variance, rstd: rstd, slope: slope, y: output.values))
         if !plan.isRecomputing, let update = plan.settings.update {
             for (running, value) in [(state[0], mean), (state[1], variance)] {
                 plan.appendToTail(.movingAverage(count: padded, average: plan.parameter(running).data, value: value, rate: momentum, update: update))

@@ -88,7 +88,7 @@ struct Unrolled {
     func appendStateProduct(_ t: Int, h: Panels, bias: Panels?, activation: Activation = .identity, y: Panels, _ plan: inout PlanBuilder) {
         let u = plan.parameter(weights.state), before = step(max(t - 1, 0), h)
         plan.append(.forward(
-            x: before, w: t == 0 ? u.rows(0..<0) : u, bias: bias?.data, activation: activation, accumulate: true, z: nil, y: y))
+            x: before, w: t == 0 ? u.rows(0..<0) : u, bias: bias?.data, activation: activation, accumulate: true, slope: nil, y: y))
     }
 
     /// dh_{t−1} = (dh_{t−1} + dz_t·Uᵀ) ⊙ φ′(h_{t−1}).
@@ -133,7 +133,7 @@ struct Unrolled {
 
     func forwardRNN(_ activation: Activation, _ plan: inout PlanBuilder) -> Pass {
         let h = plan.take(rows: rows, columns: width), bias = summedBiases(1, &plan)
-        plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, z: nil, y: h))
+        plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, slope: nil, y: h))
         for t in 0..<steps { appendStateProduct(t, h: h, bias: bias, activation: activation, y: step(t, h), &plan) }
         if let bias { plan.release(bias) }
         return Pass(output: Signal(h, steps: steps)) { dy, needsInput, plan in

@@ -30,7 +30,7 @@ extension Residual: PlannedLayer {
         let branch = content.forward(input.plain, ordinal: ordinal + 1, &plan), f = branch.output.values
         let y = plan.take(like: f)
         if let projection {
-            plan.append(.forward(x: x, w: plan.parameter(projection), bias: nil, activation: .identity, z: nil, y: y))
+            plan.append(.forward(x: x, w: plan.parameter(projection), bias: nil, activation: .identity, slope: nil, y: y))
             plan.watch(trunk: y, branch: f, of: ordinal)
             plan.append(.add(y, f, scale: constant, factor: factor, y: y))
         } else {

@@ -12,12 +12,16 @@ void make_activation_forward(kernel_case *c, fathom_operation operation) {
     const plan *p = &c->plan;
     bool in_place = p->options & 1;
     fathom_activation_forward_arguments *a = &c->call.arguments.activation_forward;
-    *a = (fathom_activation_forward_arguments){p->rows, p->outputs, p->activation, parameter_of(p), NULL, 0, NULL, 0};
+    *a = (fathom_activation_forward_arguments){p->rows, p->outputs, p->activation, parameter_of(p), NULL, 0, NULL, 0, NULL, 0};
     if (!in_place) a->z = read_matrix(c, "z", p->rows, p->outputs, PADDING_FREE, &a->z_stride);
     a->y = written_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, in_place, &a->y_stride);
     if (in_place) {
         a->z = a->y;
         a->z_stride = a->y_stride;
+    }
+    if (fathom_activation_saves_slope(p->activation) && !(p->options & 2)) {
+        a->slope = written_matrix(c, "slope", p->rows, p->outputs, PADDING_FREE, false, &a->slope_stride);
+        fact(c, "keeps slope", 1);
     }
     fact(c, "parameter", a->parameter);
     fact(c, "in place", in_place);

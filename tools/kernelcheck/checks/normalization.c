@@ -28,29 +28,29 @@ static float *positive_vector(kernel_case *c, const char *name) {
     return values;
 }
 
-// x, and y, which may lie over it; where it does not, z may be kept.
+// x, and y, which may lie over it; where it does not, the slope may be kept.
 typedef struct spans {
     const float *x;
     size_t x_stride;
-    float *z;
-    size_t z_stride;
+    float *slope;
+    size_t slope_stride;
     float *y;
     size_t y_stride;
 } spans;
 
 static spans forward_spans(kernel_case *c) {
     const plan *p = &c->plan;
-    bool in_place = p->options & 1, kept = !in_place && p->options & 2;
+    bool in_place = p->options & 1, kept = !in_place && p->options & 2 && fathom_activation_saves_slope(p->activation);
     spans s = {0};
     if (!in_place) s.x = read_matrix(c, "x", p->rows, p->outputs, PADDING_FREE, &s.x_stride);
-    if (kept) s.z = written_matrix(c, "z", p->rows, p->outputs, PADDING_FREE, false, &s.z_stride);
+    if (kept) s.slope = written_matrix(c, "slope", p->rows, p->outputs, PADDING_FREE, false, &s.slope_stride);
     s.y = written_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, in_place, &s.y_stride);
     if (in_place) {
         s.x = s.y;
         s.x_stride = s.y_stride;
     }
     fact(c, "in place", in_place);
-    fact(c, "z kept", kept);
+    fact(c, "keeps slope", kept);
     return s;
 }
 
@@ -90,7 +90,7 @@ void make_layernorm_forward(kernel_case *c, fathom_operation operation) {
         .gain = optional_vector(c, "gain", 4), .bias = optional_vector(c, "bias", 5), .activation = p->activation, .parameter = parameter_of(p),
         .mean = centered && p->outputs ? flat(c, "mean", ELEMENT_FLOAT, p->rows, true, false) : NULL,
         .rstd = flat(c, "rstd", ELEMENT_FLOAT, p->outputs ? p->rows : 0, true, false),
-        .z = s.z, .z_stride = s.z_stride, .y = s.y, .y_stride = s.y_stride,
+        .slope = s.slope, .slope_stride = s.slope_stride, .y = s.y, .y_stride = s.y_stride,
     };
     fact(c, "centered", centered);
 }
@@ -139,7 +139,7 @@ void make_batchnorm_forward(kernel_case *c, fathom_operation operation) {
     c->call.arguments.batchnorm_forward = (fathom_batchnorm_forward_arguments){
         .rows = p->rows, .columns = p->outputs, .epsilon = epsilon_of(p), .x = s.x, .x_stride = s.x_stride, .gain = optional_vector(c, "gain", 4),
         .bias = optional_vector(c, "bias", 5), .activation = p->activation, .parameter = parameter_of(p), .mean = statistic(c, "mean"),
-        .variance = statistic(c, "variance"), .rstd = statistic(c, "rstd"), .z = s.z, .z_stride = s.z_stride, .y = s.y, .y_stride = s.y_stride,
+        .variance = statistic(c, "variance"), .rstd = statistic(c, "rstd"), .slope = s.slope, .slope_stride = s.slope_stride, .y = s.y, .y_stride = s.y_stride,
     };
 }
 

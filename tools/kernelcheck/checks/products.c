@@ -9,7 +9,7 @@ void make_forward(kernel_case *c, fathom_operation operation) {
     (void)operation;
     const plan *p = &c->plan;
     fathom_gemm_forward_arguments *a = &c->call.arguments.gemm_forward;
-    bool bias = !(p->options & 1), keep = p->options & 2 || fathom_activation_saves_input(p->activation);
+    bool bias = !(p->options & 1), keep = !(p->options & 2) && fathom_activation_saves_slope(p->activation);
     a->accumulate = p->options & 4;
     a->rows = p->rows;
     a->inputs = p->inputs;
@@ -19,11 +19,11 @@ void make_forward(kernel_case *c, fathom_operation operation) {
     a->x = read_matrix(c, "x", p->rows, p->inputs, PADDING_FREE, &a->x_stride);
     a->w = read_matrix(c, "w", p->inputs, p->outputs, PADDING_ZERO, &a->w_stride);
     a->bias = bias ? read_vector(c, "bias", p->outputs, PADDING_ZERO) : NULL;
-    if (keep) a->z = written_matrix(c, "z", p->rows, p->outputs, PADDING_FREE, a->accumulate, &a->z_stride);
+    if (keep) a->slope = written_matrix(c, "slope", p->rows, p->outputs, PADDING_FREE, a->accumulate, &a->slope_stride);
     a->y = written_matrix(c, "y", p->rows, p->outputs, PADDING_FREE, a->accumulate && !keep, &a->y_stride);
     fact(c, "parameter", a->parameter);
     fact(c, "bias", bias);
-    fact(c, "keeps z", keep);
+    fact(c, "keeps slope", keep);
     fact(c, "accumulate", a->accumulate);
 }
 
@@ -116,9 +116,9 @@ static float stored(const kernel_case *c, const float *m, size_t stride, size_t 
     return at((const float *)buffer_at(c, m)->initial, stride, row, column);
 }
 
-// φ, and φ′ times a gradient, by the reference's own kernels on one row of a panel.
-static void activate(fathom_activation activation, float parameter, const float z[16], float y[16]) {
-    fathom_arguments a = {.activation_forward = {1, 16, activation, parameter, z, 16, y, 16}};
+// φ, with φ′ where it is saved, and φ′ times a gradient, by the reference's own kernels on one row of a panel.
+static void activate(fathom_activation activation, float parameter, const float z[16], float y[16], float *slope) {
+    fathom_arguments a = {.activation_forward = {1, 16, activation, parameter, z, 16, y, 16, slope, 16}};
     fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_FORWARD](&a, (fathom_range){0, 1, 0, 1});
 }
 
@@ -130,21 +130,23 @@ static void pull_back(fathom_activation activation, float parameter, const float
 bool verify_forward(kernel_case *c, char *message, size_t size) {
     const fathom_gemm_forward_arguments *a = &c->call.arguments.gemm_forward;
     operand x = {a->x, a->x_stride, false}, w = {a->w, a->w_stride, true};
-    const float *from = a->z ? a->z : a->y;
-    size_t from_stride = a->z ? a->z_stride : a->y_stride;
+    const float *from = a->slope ? a->slope : a->y;
+    size_t from_stride = a->slope ? a->slope_stride : a->y_stride;
     for (size_t r = 0; r < a->rows; r++)
         for (size_t first = 0; first < a->outputs; first += 16) {
-            _Alignas(64) float z[16] = {0}, y[16];
+            _Alignas(64) float z[16] = {0}, y[16], slope[16];
             size_t end = first + 16 < a->outputs ? first + 16 : a->outputs;
             for (size_t n = first; n < end; n++) {
                 z[n - first] = naive(x, w, r, n, a->inputs, a->accumulate ? stored(c, from, from_stride, r, n) : 0);
                 if (a->bias) z[n - first] += a->bias[n];
             }
-            activate(a->activation, a->parameter, z, y);
+            activate(a->activation, a->parameter, z, y, a->slope ? slope : NULL);
             for (size_t n = first; n < end; n++) {
-                float got_z = a->z ? at(a->z, a->z_stride, r, n) : z[n - first], got_y = at(a->y, a->y_stride, r, n);
-                if (!equal(z[n - first], got_z)) return differs(message, size, "z", r, n, z[n - first], got_z);
+                float got_y = at(a->y, a->y_stride, r, n);
                 if (!equal(y[n - first], got_y)) return differs(message, size, "y", r, n, y[n - first], got_y);
+                if (!a->slope) continue;
+                float got_slope = at(a->slope, a->slope_stride, r, n);
+                if (!equal(slope[n - first], got_slope)) return differs(message, size, "slope", r, n, slope[n - first], got_slope);
             }
         }
     return true;

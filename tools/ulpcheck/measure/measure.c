@@ -13,13 +13,18 @@ void ulp_evaluate(const ulp_function *f, const char *isa, const float *x, float 
     bool forward = f->pass == ULP_FORWARD;
     size_t rows = count / FATHOM_PANEL;
     fathom_arguments a;
+    // A slope that is saved is made beside y.
+    bool saved = !forward && fathom_activation_saves_slope(f->kind);
+    static _Thread_local float beside[BLOCK] __attribute__((aligned(64)));
     if (forward) {
-        a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count};
+        a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, NULL, 0};
+    } else if (saved) {
+        a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, beside, count, y, count};
     } else {
         for (size_t i = 0; i < count; i++) y[i] = 1;
         a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count};
     }
-    fathom_operation operation = forward ? FATHOM_ACTIVATION_FORWARD : FATHOM_ACTIVATION_BACKWARD;
+    fathom_operation operation = forward || saved ? FATHOM_ACTIVATION_FORWARD : FATHOM_ACTIVATION_BACKWARD;
     fathom_kernels_named(isa)->kernels[operation](&a, (fathom_range){0, rows, 0, 1});
 }
 
