@@ -7,12 +7,17 @@ import Testing
 private let small = ["step", "--network", "[linear(8) relu] * 2 linear(3)", "--inputs", "5", "--batch", "4", "--seconds", "0.05"]
 
 @Suite struct StepTests {
+    @Test func oneThreadMeetsNobody() throws {
+        let line = try #require(try objects(try profiler(small + ["--threads", "1", "--json"]).output).first)
+        #expect(line["barrier_us"] is NSNull && line["one_thread_ms"] is NSNull)
+    }
+
     @Test func aLineOfJSONHasWhatTheContractPromises() throws {
         let run = try profiler(small + ["--threads", "2", "--clip", "norm(1)", "--json"])
         #expect(run.status == 0, "\(run.errors)")
         let lines = try objects(run.output), line = try #require(lines.first)
         #expect(lines.count == 1 && line["event"] as? String == "step" && line["threads"] as? Int == 2 && line["batch"] as? Int == 4)
-        for key in ["milliseconds", "samples_per_second", "gflops", "optimizer_ms", "loss_ms", "clipping_ms", "gather_ms", "instruments_ms", "one_thread_ms", "scaling"] {
+        for key in ["milliseconds", "samples_per_second", "gflops", "optimizer_ms", "loss_ms", "clipping_ms", "gather_ms", "instruments_ms", "one_thread_ms", "scaling", "barrier_us"] {
             #expect(line[key] as? Double ?? 0 > 0, "\(key)")
         }
         // A difference, which a busy machine can make anything of.

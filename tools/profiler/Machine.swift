@@ -19,6 +19,8 @@ final class Machine {
     let threads: Int
     /// Fused multiply-adds of all threads and of one, in GFLOP/s (0 where the processor has none), and the memory's GB/s.
     private(set) var peaks: [Double] = [], peaksOfOneThread: [Double] = [], bandwidths: [Double] = []
+    /// Seconds of a barrier of all threads; none of one thread.
+    private(set) var barriers: [Double] = []
     /// Two arrays of so many elements.
     private let arrays: UnsafeMutablePointer<Float>
     private let count: Int
@@ -38,10 +40,13 @@ final class Machine {
         peaksOfOneThread.append(machine_fma_gflops(1))
         peaks.append(threads == 1 ? peaksOfOneThread.last! : machine_fma_gflops(Int32(threads)))
         bandwidths.append(machine_bandwidth(Int32(threads), arrays, arrays + count, count))
+        if threads > 1 { barriers.append(machine_barrier_seconds(Int32(threads))) }
     }
 
     var peak: Distribution { Distribution(peaks) }
     var bandwidth: Distribution { Distribution(bandwidths) }
+    /// nil of one thread.
+    var barrier: Distribution? { barriers.isEmpty ? nil : Distribution(barriers) }
 
     /// Whether figures that scattered so much from round to round can be relied on.
     func noise(spread: Double) -> Noise { Noise(spread: max(spread, peak.spread), peak: peak.median, ofOne: Distribution(peaksOfOneThread).median, threads) }

@@ -92,7 +92,8 @@ struct TableReport: Report {
     func end(_ meter: Meter) throws {
         let peak = meter.machine.peak, bandwidth = meter.machine.bandwidth
         let fma = peak.median > 0 ? "multiply-adds \(short(peak.median)) GFLOP/s" : "no fused multiply-add"
-        let machine = "machine: \(chosenInstructionSet()), \(threads) \(threads == 1 ? "thread" : "threads"), \(fma), memory \(short(bandwidth.median)) GB/s"
+        let barrier = meter.machine.barrier.map { ", a barrier \(short($0.median * 1e6)) µs" } ?? ""
+        let machine = "machine: \(chosenInstructionSet()), \(threads) \(threads == 1 ? "thread" : "threads"), \(fma), memory \(short(bandwidth.median)) GB/s\(barrier)"
         let roofline = Roofline(marks: marks, peak: peak.median, bandwidth: bandwidth.median).text(width: width)
         try StandardStreams.result("\n" + (roofline.map { $0 + "\n" } ?? ""))
         for line in [machine, "noise: \(meter.noise.verdict)"] { try StandardStreams.result(wrapped(line, width: width, indent: "")) }

@@ -21,7 +21,8 @@ extension StepMeasurement {
 
     private var limits: [JSON.Member] {
         let bound = bound.map { rounded($0.seconds * 1e3) } ?? .null
-        return [.init("bound_ms", bound), .init("bandwidth_gbs", rounded(machine.bandwidth.median))]
+        let barrier = machine.barrier.map { rounded($0.median * 1e6) } ?? .null
+        return [.init("bound_ms", bound), .init("bandwidth_gbs", rounded(machine.bandwidth.median)), .init("barrier_us", barrier)]
     }
 
     private var parts: [(name: String, time: Distribution)] {
@@ -94,7 +95,8 @@ extension StepMeasurement {
             : "\(short(gflops)) GFLOP/s in products; this processor has no fused multiply-add"
         let flops = "\(counted(forwardFlops)) forward, \(counted(backwardFlops)) backward, \(counted(work.elementwiseFlops)) elementwise"
         let bound = bound.map { ["bound: \(text($0))"] } ?? []
-        let scaling = ofOneThread.map { ["threads: ×\(short($0.median / seconds.median)) with \(subject.threads), \(short($0.median * 1e3)) ms with 1"] } ?? []
+        let barrier = machine.barrier.map { "; a barrier of theirs takes \(short($0.median * 1e6)) µs" } ?? ""
+        let scaling = ofOneThread.map { ["threads: ×\(short($0.median / seconds.median)) with \(subject.threads), \(short($0.median * 1e3)) ms with 1" + barrier] } ?? []
         return [
             "step: \(short(milliseconds)) ms (spread \(percent(seconds.spread))), \(rate) samples/s on \(Fathom.Kernels.instructionSet), "
                 + (subject.threads == 1 ? "1 thread" : "\(subject.threads) threads"),

@@ -1,4 +1,4 @@
-// The machine's limits, to which speeds are held: multiply-adds that never leave the registers, and a pass over memory.
+// The machine's limits, to which speeds are held: multiply-adds that never leave the registers, a pass over memory, and how long threads take to meet.
 // They run on the team of threads that the kernels run on.
 #define _DEFAULT_SOURCE  // clocks under -std=c11
 #include "kernel_checks.h"
@@ -99,4 +99,19 @@ double machine_bandwidth(int threads, float *x, float *y, size_t count) {
     burst b = {.x = x, .y = y, .count = count, .rounds = count < LEAST ? LEAST / (count ? count : 1) : 1};
     fathom_parallel(threads, run_passes, &b);
     return 12e-9 * count * b.rounds / (b.end - b.begin);
+}
+
+static void run_barriers(void *context, int thread, fathom_team team) {
+    burst *b = context;
+    for (size_t i = 0; i < b->rounds; i++) {
+        if (i == b->rounds / 4 && thread == 0) b->begin = now();
+        fathom_barrier(team);
+    }
+    if (thread == 0) b->end = now();
+}
+
+double machine_barrier_seconds(int threads) {
+    burst b = {.rounds = 4000};
+    fathom_parallel(threads, run_barriers, &b);
+    return (b.end - b.begin) / (b.rounds - b.rounds / 4);
 }

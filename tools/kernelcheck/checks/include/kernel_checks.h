@@ -48,5 +48,7 @@ double machine_fma_gflops(int threads);
 // and GB/s of y[i] = a·y[i] + x[i] over arrays of `count` floats, two reads and one write counted, after a pass that is not: of the cache that holds
 // both, or of memory.
 double machine_bandwidth(int threads, float *x, float *y, size_t count);
+// and the seconds of a barrier, of some thousand one behind the other.
+double machine_barrier_seconds(int threads);
 
 #endif
