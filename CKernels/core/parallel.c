@@ -1,6 +1,8 @@
 // The only file that speaks OpenMP. Swift's clang ships no omp.h, so the few functions used are declared here. Debian's runtime
 // (LLVM 14) lacks what newer clangs emit for dynamic schedules: only parallel regions, barriers and division by hand are used.
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "table.h"
 
 #include <limits.h>

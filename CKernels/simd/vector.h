@@ -6,6 +6,7 @@
 //   KERNEL(n)   the name of function n on this instruction set, e.g. n##_avx2
 // Comparisons give masks (−1 or 0 in each lane), as the extensions do.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -74,7 +74,7 @@ static bool equal(const ulp_function *f, const options *o) {
     printf("%-18s %016llx", f->name, (unsigned long long)expected);
     for (size_t i = 1; fathom_isa_name(i); i++) {
         bool same = ulp_hash(f, fathom_isa_name(i), o->stride) == expected;
-        printf("  %s %s", fathom_isa_name(i), same ? "equal" : "DIFFERS");
+        printf("  %s %s", fathom_isa_name(i), same ? "identical" : "DIFFERENT");
         good &= same;
     }
     printf("\n");

@@ -22,7 +22,7 @@ void ulp_evaluate(const ulp_function *f, const char *isa, const float *x, float 
         a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, beside, count, y, count};
     } else {
         for (size_t i = 0; i < count; i++) y[i] = 1;
-        a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count};
+        a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count, NULL, 0};
     }
     fathom_operation operation = forward || saved ? FATHOM_ACTIVATION_FORWARD : FATHOM_ACTIVATION_BACKWARD;
     fathom_kernels_named(isa)->kernels[operation](&a, (fathom_range){0, rows, 0, 1});
