@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 static int threads;
-static fathom_call calls[2];
-static size_t count;
+static fathom_call call;
 static float *a, *b, *bt, *c;
 static size_t result_rows;
 
@@ -33,7 +32,7 @@ static void prepare_forward(const problem *p) {
     a = in_panels(X, p->rows, p->inputs);
     b = in_panels(W, p->inputs, p->outputs);
     c = floats(16 * p->rows * panels(p->outputs));
-    calls[count++] = (fathom_call){.operation = FATHOM_GEMM_FORWARD, .arguments.gemm_forward = {
+    call = (fathom_call){.operation = FATHOM_GEMM_FORWARD, .arguments.gemm_forward = {
         .rows = p->rows, .inputs = p->inputs, .outputs = p->outputs, .x = a, .x_stride = 16 * p->rows, .w = b, .w_stride = 16 * p->inputs,
         .activation = FATHOM_IDENTITY, .y = c, .y_stride = 16 * p->rows}};
 }
@@ -45,18 +44,17 @@ static void prepare_dgrad(const problem *p, bool transposing) {
     c = floats(16 * p->rows * panels(p->inputs));
     fathom_call transpose = {.operation = FATHOM_TRANSPOSE, .arguments.transpose = {
         .rows = p->inputs, .columns = p->outputs, .m = b, .m_stride = 16 * p->inputs, .t = bt, .t_stride = 16 * p->outputs}};
-    fathom_call product = {.operation = FATHOM_GEMM_DGRAD, .arguments.gemm_dgrad = {
+    call = (fathom_call){.operation = FATHOM_GEMM_DGRAD, .arguments.gemm_dgrad = {
         .rows = p->rows, .inputs = p->inputs, .outputs = p->outputs, .dy = a, .dy_stride = 16 * p->rows, .w = transposing ? b : bt,
         .w_stride = transposing ? 16 * p->inputs : 16 * p->outputs, .transposed = !transposing, .activation = FATHOM_IDENTITY, .dx = c, .dx_stride = 16 * p->rows}};
     fathom_run(&transpose, 1, threads);
-    calls[count++] = product;
 }
 
 static void prepare_wgrad(const problem *p) {
     a = in_panels(X, p->rows, p->inputs);
     b = in_panels(DY, p->rows, p->outputs);
     c = floats(16 * p->inputs * panels(p->outputs));
-    calls[count++] = (fathom_call){.operation = FATHOM_GEMM_WGRAD, .arguments.gemm_wgrad = {
+    call = (fathom_call){.operation = FATHOM_GEMM_WGRAD, .arguments.gemm_wgrad = {
         .rows = p->rows, .inputs = p->inputs, .outputs = p->outputs, .x = a, .x_stride = 16 * p->rows, .dy = b, .dy_stride = 16 * p->rows,
         .dw = c, .dw_stride = 16 * p->inputs}};
 }
@@ -64,7 +62,6 @@ static void prepare_wgrad(const problem *p) {
 bool variant_prepare(int v, const problem *p) {
     if (v == 1 && p->orientation != DGRAD) return false;
     bt = NULL;
-    count = 0;
     result_rows = p->orientation == WGRAD ? p->inputs : p->rows;
     switch (p->orientation) {
         case FORWARD: prepare_forward(p); break;
@@ -74,7 +71,7 @@ bool variant_prepare(int v, const problem *p) {
     return true;
 }
 
-void variant_run(void) { fathom_run(calls, count, threads); }
+void variant_run(void) { fathom_run(&call, 1, threads); }
 float variant_result(size_t row, size_t column) { return c[place(result_rows, row, column)]; }
 
 void variant_free(void) {

@@ -44,11 +44,15 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// The same of `together` neighbouring blocks of `rows` rows, and what they tell: first of the gradient, which may lie where dz will, then of the slopes.
+// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes.
 // `live` columns of the panel count.
 INLINE void activate_backward_block(
-    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t rows, int together, fathom_signal_block *blocks, size_t live) {
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together, fathom_signal_block *blocks,
+    size_t live) {
     enum { BLOCK = FATHOM_PANEL * FATHOM_PANEL };
+    dy += row * FATHOM_PANEL;
+    dz += row * FATHOM_PANEL;
+    if (kind != FATHOM_IDENTITY) saved += row * FATHOM_PANEL;
     signal_lanes lanes;
     signal_clear(&lanes);
     for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
@@ -74,14 +78,9 @@ INLINE void activate_backward_blocks(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
     size_t rows = count / FATHOM_PANEL, r = 0;
     live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
-    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS, blocks += SIGNAL_BLOCKS) {
-        size_t at = r * FATHOM_PANEL;
-        activate_backward_block(kind, parameter, kind == FATHOM_IDENTITY ? saved : saved + at, dy + at, dz + at, 16, SIGNAL_BLOCKS, blocks, live);
-    }
-    for (; r < rows; r += 16, blocks++) {
-        size_t at = r * FATHOM_PANEL;
-        activate_backward_block(kind, parameter, kind == FATHOM_IDENTITY ? saved : saved + at, dy + at, dz + at, rows - r < 16 ? rows - r : 16, 1, blocks, live);
-    }
+    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS, blocks += SIGNAL_BLOCKS)
+        activate_backward_block(kind, parameter, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live);
+    for (; r < rows; r += 16, blocks++) activate_backward_block(kind, parameter, saved, dy, dz, r, rows - r < 16 ? rows - r : 16, 1, blocks, live);
 }
 
 INLINE void activate_backward_as(

@@ -3,11 +3,9 @@
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
 // Needs instrument/signal.h.
 
-enum { MOMENTS_BLOCKS = SIGNAL_BLOCKS };  // that go together
-
 // Σ (y − centre) and Σ (y − centre)² of `blocks` neighbouring blocks of `rows` rows: in float32 down a block, the blocks in float64, in order.
 INLINE void moments_of_blocks(const float *y, size_t rows, int blocks, const vf *centre, vd *sum, vd *squares) {
-    vf sums[MOMENTS_BLOCKS * VECTORS], of_squares[MOMENTS_BLOCKS * VECTORS];
+    vf sums[SIGNAL_BLOCKS * VECTORS], of_squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < blocks * VECTORS; j++) sums[j] = of_squares[j] = vf_set(0);
     for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < blocks * VECTORS; j++) {
         vf d = vf_load(y + (size_t)(j / VECTORS) * 256 + r * FATHOM_PANEL + j % VECTORS * LANES) - centre[j % VECTORS];
@@ -44,7 +42,7 @@ static void KERNEL(moments_of)(const fathom_moments_arguments *m, size_t panel) 
         centre[q] = m->rows > 0 ? vf_where(vi_below(q * LANES, live), vf_load(y + q * LANES)) : vf_set(0);
         sum[q] = squares[q] = vd_set(0);
     }
-    for (; r + 16 * MOMENTS_BLOCKS <= m->rows; r += 16 * MOMENTS_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, MOMENTS_BLOCKS, centre, sum, squares);
+    for (; r + 16 * SIGNAL_BLOCKS <= m->rows; r += 16 * SIGNAL_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, SIGNAL_BLOCKS, centre, sum, squares);
     for (; r < m->rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, m->rows - r), 1, centre, sum, squares);
     UNROLL for (int q = 0; q < VECTORS; q++) {
         vl mask = __builtin_convertvector(vi_below(q * LANES, live), vl);

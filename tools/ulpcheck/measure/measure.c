@@ -16,10 +16,9 @@ void ulp_evaluate(const ulp_function *f, const char *isa, const float *x, float 
     // A slope that is saved is made beside y.
     bool saved = !forward && fathom_activation_saves_slope(f->kind);
     static _Thread_local float beside[BLOCK] __attribute__((aligned(64)));
-    if (forward) {
-        a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, NULL, 0};
-    } else if (saved) {
-        a.activation_forward = (fathom_activation_forward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, beside, count, y, count};
+    if (forward || saved) {
+        a.activation_forward = (fathom_activation_forward_arguments){
+            rows, FATHOM_PANEL, f->kind, f->parameter, x, count, saved ? beside : y, count, saved ? y : NULL, count};
     } else {
         for (size_t i = 0; i < count; i++) y[i] = 1;
         a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count, NULL, 0};
