@@ -334,13 +334,15 @@ typedef struct fathom_clip_units_arguments {
     double limit, floor;
 } fathom_clip_units_arguments;
 
-// A tensor in an optimizer's pass, whose elements are in rows of 16. changes: of each block of FATHOM_CHANGE_ROWS rows of the pass of which some are its, Σ p² before
-// and Σ (p after − p before)². From its first row there on, of 8 rows at a time 16 chains in float32, of p and of 2³²·(p after − p before); these in float64, 16
-// chains, and the fixed tree. So p above 10¹⁹ and a change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
-typedef struct fathom_change_segment {
-    size_t row_begin, row_end;
-    double *changes;  // [blocks][2]
-} fathom_change_segment;
+// Rows of 16 elements of one tensor, where an optimizer's pass comes to them and where they lie: the order of a pass is what threads divide. The two differ by a multiple of
+// FATHOM_CHANGE_ROWS. changes: of each block of FATHOM_CHANGE_ROWS rows of which some are in the segment, Σ p² before and Σ (p after − p before)². From the block's first
+// row there on, of 8 rows at a time 16 chains in float32, of p and of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ and a
+// change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
+typedef struct fathom_segment {
+    size_t row_begin, row_end;  // of the pass
+    size_t first;               // of the arrays
+    double *changes;            // [blocks][2]; NULL in all of a pass: not wanted
+} fathom_segment;
 
 // One fused pass over `count` elements (a multiple of 16, flat): g ← clip(g·coefficient), decoupled decay, state, parameters.
 //   FATHOM_SGD      p −= η·decay·p;  m = μm + g (m NULL where μ = 0);  p −= η·(nesterov ? g + μm : m)
@@ -357,7 +359,7 @@ typedef struct fathom_optimizer_arguments {
     float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
-    const fathom_change_segment *segments;  // one behind the other, of all rows; NULL: not wanted
+    const fathom_segment *segments;  // in the order of the pass, at most FATHOM_CHANGE_ROWS − 1 rows of it between two, which are nothing; NULL: as the elements lie
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.

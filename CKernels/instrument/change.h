@@ -1,4 +1,4 @@
-// What an optimizer's pass did to the rows of a segment in one block: see fathom_change_segment. Operation for operation reference/instrument.c.
+// What an optimizer's pass did to the rows of a segment in one block: see fathom_segment. Operation for operation reference/instrument.c.
 // Where a vector is a panel there are 32 registers, and the sums are made in the pass itself; elsewhere in a loop of their own, since beside adam's numbers there
 // are none for them. Documentation/decisions/instruments.md has the times.
 
@@ -26,9 +26,9 @@ INLINE void change_add_chain(change_lanes *lanes, const vf *of_before, const vf 
     }
 }
 
-// Of the block of the pass in which row `row` is.
-INLINE void change_store(const fathom_change_segment *segment, size_t row, const change_lanes *lanes) {
-    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->row_begin / FATHOM_CHANGE_ROWS);
+// Of the block in which row `row` of the arrays is.
+INLINE void change_store(const fathom_segment *segment, size_t row, const change_lanes *lanes) {
+    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->first / FATHOM_CHANGE_ROWS);
     block[0] = vd_tree16(lanes->before);
     block[1] = vd_tree16(lanes->change) * 0x1p-64;
 }

@@ -55,7 +55,7 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     return vf_fma(n->decay, parameter, parameter) - step;
 }
 
-// Rows begin ..< end, of one segment of a block.
+// Rows begin ..< end of the arrays, of one segment of a block.
 INLINE void measured_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, change_lanes *lanes, pass_step *step) {
     for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
         vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
@@ -72,6 +72,20 @@ INLINE void measured_rows(const fathom_optimizer_arguments *o, const pass_number
     }
 }
 
+// Rows row ..< stop of the arrays, of one segment.
+INLINE void optimizer_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, const fathom_segment *segment, size_t row, size_t stop, bool measures, pass_step *step) {
+    if (!measures) {
+        for (size_t i = row * FATHOM_PANEL; i < stop * FATHOM_PANEL; i += LANES) vf_store(o->p + i, step(o, n, i, vf_load(o->p + i)));
+        return;
+    }
+    for (size_t end; row < stop; row = end) {
+        end = least(stop, row - row % FATHOM_CHANGE_ROWS + FATHOM_CHANGE_ROWS);
+        change_lanes lanes = {0};
+        measured_rows(o, n, row, end, &lanes, step);
+        change_store(segment, row, &lanes);
+    }
+}
+
 // Inlined with a constant step, and with constants for whether the changes are measured, and for which of the state there is.
 INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_range range, float rate, bool measures, bool has_m, bool nesterov, pass_step *step) {
     const fathom_update *u = arguments->update;
@@ -81,23 +95,17 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
         vf_set(u->clip_coefficient), vf_set(u->clip_value), vf_set(rate), vf_set(-(u->learning_rate * o.decay)), vf_set(u->momentum), vf_set(u->beta1),
         vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
     };
-    if (!measures) {
-        for (size_t i = range.row_begin * FATHOM_PANEL; i < range.row_end * FATHOM_PANEL; i += LANES) vf_store(o.p + i, step(&o, &n, i, vf_load(o.p + i)));
-        return;
-    }
-    const fathom_change_segment *segment = o.segments;
-    for (size_t row = range.row_begin, end; row < range.row_end; row = end) {
-        while (segment->row_end <= row) segment++;
-        end = least(least(segment->row_end, range.row_end), row - row % FATHOM_CHANGE_ROWS + FATHOM_CHANGE_ROWS);
-        change_lanes lanes = {0};
-        measured_rows(&o, &n, row, end, &lanes, step);
-        change_store(segment, row, &lanes);
+    const fathom_segment whole = {0, range.row_end, 0, NULL};
+    for (const fathom_segment *s = o.segments ? o.segments : &whole;; s++) {
+        size_t begin = s->row_begin > range.row_begin ? s->row_begin : range.row_begin, stop = least(s->row_end, range.row_end);
+        if (begin < stop) optimizer_rows(&o, &n, s, begin - s->row_begin + s->first, stop - s->row_begin + s->first, measures, step);
+        if (s->row_end >= range.row_end) return;
     }
 }
 
 INLINE void optimizer_passes(const fathom_optimizer_arguments *o, fathom_range range, float rate, bool has_m, bool nesterov, pass_step *step) {
     if (!o->update->finite) return;
-    if (o->segments) optimizer_pass(o, range, rate, true, has_m, nesterov, step);
+    if (o->segments && o->segments->changes) optimizer_pass(o, range, rate, true, has_m, nesterov, step);
     else optimizer_pass(o, range, rate, false, has_m, nesterov, step);
 }
 

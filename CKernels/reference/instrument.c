@@ -61,7 +61,7 @@ void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range) {
         }
 }
 
-void fathom_change_reference(const fathom_change_segment *segment, const float *before, const float *after, size_t row, size_t end) {
+void fathom_change_reference(const fathom_segment *segment, const float *before, const float *after, size_t row, size_t end) {
     double of_before[FATHOM_PANEL] = {0}, of_change[FATHOM_PANEL] = {0};
     for (size_t r = row; r < end; r += FATHOM_CHANGE_CHAIN)
         for (size_t lane = 0; lane < FATHOM_PANEL; lane++) {
@@ -74,7 +74,7 @@ void fathom_change_reference(const fathom_change_segment *segment, const float *
             of_before[lane] += old_chain;
             of_change[lane] += change_chain;
         }
-    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->row_begin / FATHOM_CHANGE_ROWS);
+    double *block = segment->changes + 2 * (row / FATHOM_CHANGE_ROWS - segment->first / FATHOM_CHANGE_ROWS);
     block[0] = fathom_tree16_reference(of_before);
     block[1] = fathom_tree16_reference(of_change) * 0x1p-64;
 }

@@ -38,20 +38,36 @@ void fathom_clip_reference(const fathom_arguments *arguments, fathom_range range
     update->finite = isfinite(total) && isfinite(*c->loss);
 }
 
-// Runs a pass block by block, and segment by segment in them, with the sums of what it changes in each.
-static void measured(void (*pass)(const fathom_optimizer_arguments *, fathom_range), const fathom_arguments *arguments, fathom_range range) {
-    const fathom_optimizer_arguments *o = &arguments->optimizer;
-    if (!o->update->finite) return;
-    const fathom_change_segment *segment = o->segments;
-    for (size_t row = range.row_begin, end; row < range.row_end; row = end) {
+typedef void optimizer_rows(const fathom_optimizer_arguments *o, fathom_range rows);
+
+// Rows of the arrays, block by block, with the sums of what is changed in each.
+static void measured(optimizer_rows *step, const fathom_optimizer_arguments *o, const fathom_segment *segment, size_t row, size_t row_end) {
+    for (size_t end; row < row_end; row = end) {
         end = (row / FATHOM_CHANGE_ROWS + 1) * FATHOM_CHANGE_ROWS;
-        if (end > range.row_end) end = range.row_end;
-        while (segment && segment->row_end <= row) segment++;
-        if (segment && end > segment->row_end) end = segment->row_end;
+        if (end > row_end) end = row_end;
         float before[FATHOM_CHANGE_ROWS * FATHOM_PANEL];
         memcpy(before, o->p + row * FATHOM_PANEL, (end - row) * FATHOM_PANEL * sizeof *before);
-        pass(o, (fathom_range){row, end, range.panel_begin, range.panel_end});
-        if (segment) fathom_change_reference(segment, before, o->p, row, end);
+        step(o, (fathom_range){row, end, 0, 1});
+        fathom_change_reference(segment, before, o->p, row, end);
+    }
+}
+
+// Runs the rows of a pass, segment by segment.
+static void pass(optimizer_rows *step, const fathom_arguments *arguments, fathom_range range) {
+    const fathom_optimizer_arguments *o = &arguments->optimizer;
+    if (!o->update->finite) return;
+    if (!o->segments) {
+        step(o, range);
+        return;
+    }
+    for (const fathom_segment *s = o->segments;; s++) {
+        size_t begin = s->row_begin > range.row_begin ? s->row_begin : range.row_begin, end = s->row_end < range.row_end ? s->row_end : range.row_end;
+        if (begin < end) {
+            fathom_range rows = {begin - s->row_begin + s->first, end - s->row_begin + s->first, 0, 1};
+            if (s->changes) measured(step, o, s, rows.row_begin, rows.row_end);
+            else step(o, rows);
+        }
+        if (s->row_end >= range.row_end) return;
     }
 }
 
@@ -113,10 +129,10 @@ static void lion(const fathom_optimizer_arguments *o, fathom_range range) {
     }
 }
 
-void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range) { measured(sgd, arguments, range); }
-void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range) { measured(adam, arguments, range); }
-void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range range) { measured(rmsprop, arguments, range); }
-void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range) { measured(lion, arguments, range); }
+void fathom_sgd_reference(const fathom_arguments *arguments, fathom_range range) { pass(sgd, arguments, range); }
+void fathom_adam_reference(const fathom_arguments *arguments, fathom_range range) { pass(adam, arguments, range); }
+void fathom_rmsprop_reference(const fathom_arguments *arguments, fathom_range range) { pass(rmsprop, arguments, range); }
+void fathom_lion_reference(const fathom_arguments *arguments, fathom_range range) { pass(lion, arguments, range); }
 
 void fathom_moving_average_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_moving_average_arguments *m = &arguments->moving_average;

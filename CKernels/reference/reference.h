@@ -54,7 +54,7 @@ typedef struct fathom_pull_back {
 void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range);
 
 // What the optimizer's pass did to rows row ..< end, of one block of the pass; `before` holds what they were, `after` all parameters of the pass.
-void fathom_change_reference(const fathom_change_segment *segment, const float *before, const float *after, size_t row, size_t end);
+void fathom_change_reference(const fathom_segment *segment, const float *before, const float *after, size_t row, size_t end);
 
 fathom_kernel fathom_gemm_forward_reference, fathom_gemm_dgrad_reference, fathom_gemm_wgrad_reference;
 fathom_kernel fathom_transpose_reference, fathom_bias_gradient_reference;

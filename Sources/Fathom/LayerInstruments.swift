@@ -46,9 +46,6 @@ final class LayerInstruments {
     let isFull: Bool
     let byteCount: Int
     private let changeSources: UnsafeMutablePointer<ChangeSource>
-    /// A tensor's each, as they lie: those that decay, then the others.
-    private let changeSegments: UnsafeMutablePointer<ChangeSegment>
-    private let decayingTensors: Int
     /// nil where it is only measured.
     private let memory: Memory?
     /// Bytes of what is gathered, which lies first.
@@ -57,10 +54,7 @@ final class LayerInstruments {
 
     /// - Parameter measuring: whether only `byteCount` is asked for, and that of plans with these instruments: addresses are then of no use.
     init(_ network: Network, _ layout: ParameterLayout, isFull: Bool, measuring: Bool = false) throws {
-        typealias Laid = (
-            layers: [Layer], branches: [Branch], gathered: Int, sources: UnsafeMutablePointer<ChangeSource>, segments: UnsafeMutablePointer<ChangeSegment>,
-            byteCount: Int
-        )
+        typealias Laid = (layers: [Layer], branches: [Branch], gathered: Int, sources: UnsafeMutablePointer<ChangeSource>, byteCount: Int)
         func lay(_ memory: Memory?) -> Laid {
             var reservation = Reservation(in: memory), layers: [Layer] = [], branches: [Branch] = [], next = 0
             for (place, input) in zip(network.places, layout.shapes) {
@@ -82,13 +76,11 @@ final class LayerInstruments {
                     exponents: isFull ? reservation.reserve(UInt32.self, count: panels * ExponentHistogram.bins) : nil))
             }
             let gathered = reservation.byteCount
-            let sources = reservation.reserve(ChangeSource.self, count: layers.count)
-            return (layers, branches, gathered, sources, reservation.reserve(ChangeSegment.self, count: layout.tensors.count), reservation.byteCount)
+            return (layers, branches, gathered, reservation.reserve(ChangeSource.self, count: layers.count), reservation.byteCount)
         }
         let measured = lay(nil)
         memory = measuring ? nil : try Memory(byteCount: measured.byteCount)
-        (layers, branches, gathered, changeSources, changeSegments, byteCount) = measuring ? measured : lay(memory)
-        decayingTensors = layout.tensors.count { $0.role == .weight }
+        (layers, branches, gathered, changeSources, byteCount) = measuring ? measured : lay(memory)
         scales = branches.map(\.scale)
         self.isFull = isFull
         if !measuring {
@@ -97,7 +89,6 @@ final class LayerInstruments {
             }
         }
         indices = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.ordinal, $0) })
-        if !measuring { setSegments(layout) }
     }
 
     private static func activation(of place: Place) -> Activation? {
@@ -108,28 +99,19 @@ final class LayerInstruments {
         return place.layer.planned.fusesActivation ? place.following ?? .identity : .identity
     }
 
-    /// The rows of 16 parameters that a tensor has in the optimizer's pass over it, which is one over all that decays and one over the rest.
-    private static func rows(_ tensor: ParameterTensor, _ layout: ParameterLayout) -> Range<Int> {
-        let first = (tensor.offset - (tensor.role == .weight ? 0 : layout.decayingCount)) / Panels.width
-        return first..<first + tensor.count / Panels.width
-    }
-
-    /// Of 64 rows of the pass, those that the tensor has a part in.
+    /// Of the blocks of its pass, those that the tensor has a part in.
     private static func changeBlocks(_ tensor: ParameterTensor, _ layout: ParameterLayout) -> Int {
-        let rows = rows(tensor, layout), block = ChangeSegment.blockRows
+        let rows = OptimizerPass.rows(tensor, layout), block = OptimizerPass.blockRows
         return rows.isEmpty ? 0 : (rows.upperBound - 1) / block - rows.lowerBound / block + 1
     }
 
-    private func setSegments(_ layout: ParameterLayout) {
-        var next = (decaying: 0, other: decayingTensors)
-        for layer in layers {
-            var changes = layer.changes
-            for tensor in layout.tensors[layer.tensors] {
-                let rows = Self.rows(tensor, layout), index = tensor.role == .weight ? next.decaying : next.other
-                changeSegments[index] = ChangeSegment(row_begin: rows.lowerBound, row_end: rows.upperBound, changes: changes)
-                changes += 2 * Self.changeBlocks(tensor, layout)
-                if tensor.role == .weight { next.decaying += 1 } else { next.other += 1 }
-            }
+    /// Where the optimizer leaves what it changes of each tensor, block by block.
+    func changes(_ layout: ParameterLayout) -> [UnsafeMutablePointer<Double>] {
+        layers.flatMap { layer in
+            layout.tensors[layer.tensors].reduce(into: (places: [UnsafeMutablePointer<Double>](), next: layer.changes)) { found, tensor in
+                found.places.append(found.next)
+                found.next += 2 * Self.changeBlocks(tensor, layout)
+            }.places
         }
     }
 
@@ -143,9 +125,6 @@ final class LayerInstruments {
 
     /// Before the first of several passes.
     func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }
-
-    /// Where the optimizer leaves what it changes, of what decays or of the rest.
-    func segments(decaying: Bool) -> UnsafePointer<ChangeSegment> { UnsafePointer(changeSegments + (decaying ? 0 : decayingTensors)) }
 
     /// What follows the optimizer's passes, beside a plan's tail.
     func changeTotals(_ update: UnsafePointer<Update>) -> [Call] { [.changeTotals(changeSources, count: layers.count, update: update).overlapping()] }

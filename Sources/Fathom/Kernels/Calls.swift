@@ -155,10 +155,10 @@ extension Call {
         }
     }
 
-    /// One pass of the optimizer over `count` parameters.
+    /// One pass of the optimizer over the parameters of some segments, in which padding between them counts.
     static func optimize(
         _ optimizer: Optimizer, count: Int, p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>?,
-        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, segments: UnsafePointer<ChangeSegment>? = nil
+        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, segments: UnsafePointer<PassSegment>
     ) -> Call {
         Call(optimizer.operation) {
             $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, segments: segments)

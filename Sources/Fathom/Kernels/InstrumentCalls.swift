@@ -6,7 +6,6 @@ typealias SignalBlock = fathom_signal_block
 typealias SignalSums = fathom_signal_statistics
 typealias SignalSource = fathom_signal_source
 typealias ChangeSource = fathom_change_source
-typealias ChangeSegment = fathom_change_segment
 
 /// Where the backward pass leaves what it tells of a signal: a record for 16 rows of each panel.
 struct SignalBlocks {
@@ -18,11 +17,6 @@ struct SignalBlocks {
     static func count(rows: Int, byStep steps: Int?) -> Int { (steps ?? 1) * Panels.panels(rows / (steps ?? 1)) }
 
     func step(_ step: Int, of steps: Int) -> SignalBlocks { SignalBlocks(first: first + step * (stride / steps), stride: stride) }
-}
-
-extension ChangeSegment {
-    /// Rows of an optimizer's pass that make a block.
-    static let blockRows = Int(FATHOM_CHANGE_ROWS)
 }
 
 extension SignalSource {

@@ -6,23 +6,33 @@ final class StepState {
     let loss: UnsafeMutablePointer<Double>
     let clipping: StepClipping
 
+    /// Of the optimizer's passes, one over what decays and one over the rest.
+    private let segments: [UnsafeMutablePointer<PassSegment>]
     private let memory: Memory
 
     init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping) throws {
-        memory = try Memory(byteCount: Self.lay(nil).byteCount)
-        (update, loss, _) = Self.lay(memory)
+        let passes = Self.passes(layout)
+        memory = try Memory(byteCount: Self.lay(passes, nil).byteCount)
+        (update, loss, segments, _) = Self.lay(passes, memory)
         update.pointee = optimizer.update
         self.clipping = try StepClipping(layout, clipping: clipping, update: update, loss: loss)
     }
 
-    private static func lay(_ memory: Memory?) -> (update: UnsafeMutablePointer<Update>, loss: UnsafeMutablePointer<Double>, byteCount: Int) {
+    private static func passes(_ layout: ParameterLayout) -> [OptimizerPass] {
+        [true, false].map { OptimizerPass(layout, decaying: $0) }.filter { !$0.range.isEmpty }
+    }
+
+    private static func lay(_ passes: [OptimizerPass], _ memory: Memory?) -> (
+        update: UnsafeMutablePointer<Update>, loss: UnsafeMutablePointer<Double>, segments: [UnsafeMutablePointer<PassSegment>], byteCount: Int
+    ) {
         var reservation = Reservation(in: memory)
         let update = reservation.reserve(Update.self, count: 1), loss = reservation.reserve(Double.self, count: 1)
-        return (update, loss, reservation.byteCount)
+        let segments = passes.map { reservation.reserve(PassSegment.self, count: $0.segments.count) }
+        return (update, loss, segments, reservation.byteCount)
     }
 
     /// Bytes of it, with those of clipping.
-    static func byteCount(_ layout: ParameterLayout) -> Int { lay(nil).byteCount + StepClipping.byteCount(layout) }
+    static func byteCount(_ layout: ParameterLayout) -> Int { lay(passes(layout), nil).byteCount + StepClipping.byteCount(layout) }
 
     /// Sets what changes from step to step (from 1).
     func prepare(_ optimizer: Optimizer, learningRate: Double, step: Int) {
@@ -41,16 +51,19 @@ final class StepState {
         _ layout: ParameterLayout, _ optimizer: Optimizer, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
         moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?
     ) -> [Call] {
-        var calls: [Call] = []
-        for decaying in [true, false] {
-            let range = decaying ? 0..<layout.decayingCount : layout.decayingCount..<layout.count
-            guard !range.isEmpty else { continue }
-            func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
-                optimizer.moments.firstIndex(of: moment).map { moments[$0] + range.lowerBound }
+        let changes = instruments?.changes(layout)
+        var calls = zip(Self.passes(layout), segments).map { pass, segments in
+            for (i, (tensor, segment)) in pass.segments.enumerated() {
+                segments[i] = segment
+                segments[i].changes = changes.map { $0[tensor] + 2 * OptimizerPass.firstBlock(segment, of: layout.tensors[tensor], layout) }
             }
-            calls.append(.optimize(
-                optimizer, count: range.count, p: parameters + range.lowerBound, g: gradients + range.lowerBound, m: state(.first), v: state(.second),
-                decay: decaying ? Float(optimizer.decay) : 0, update: update, segments: instruments?.segments(decaying: decaying)))
+            let first = pass.range.lowerBound
+            func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
+                optimizer.moments.firstIndex(of: moment).map { moments[$0] + first }
+            }
+            return Call.optimize(
+                optimizer, count: pass.count * Panels.width, p: parameters + first, g: gradients + first, m: state(.first), v: state(.second),
+                decay: pass.decaying ? Float(optimizer.decay) : 0, update: update, segments: segments)
         }
         for i in calls.indices.dropLast() { calls[i].overlaps = true }
         return clipping.calls(parameters: parameters, gradients: gradients) + calls

@@ -37,18 +37,26 @@ static fathom_update *update(kernel_case *c, bool written) {
     return u;
 }
 
-// Two or three tensors that share the rows, and the blocks in which one ends and the next begins.
-static const fathom_change_segment *change_segments(kernel_case *c, size_t rows) {
+// Two or three tensors that share the rows, and the blocks in which one ends and the next begins; in the order of a pass as they lie, or one from the middle first. Returns how
+// many rows the pass has.
+static size_t make_segments(kernel_case *c, fathom_optimizer_arguments *a, bool measures) {
     enum { MOST = 3 };
-    fathom_change_segment *segments = flat(c, "segments", ELEMENT_BYTE, MOST * sizeof *segments, false, false);
-    size_t begin = 0;
+    size_t rows = a->count / FATHOM_PANEL, first = 0, in_pass = 0, from = draw_below(&c->random, MOST);
+    fathom_segment *segments = flat(c, "segments", ELEMENT_BYTE, MOST * sizeof *segments, false, false), drawn[MOST];
     for (int i = 0; i < MOST; i++) {
-        size_t end = i == MOST - 1 ? rows : begin + (size_t)draw_below(&c->random, rows - begin + 1);
-        size_t blocks = end > begin ? (end - 1) / FATHOM_CHANGE_ROWS - begin / FATHOM_CHANGE_ROWS + 1 : 0;
-        segments[i] = (fathom_change_segment){begin, end, blocks ? flat(c, "changes", ELEMENT_DOUBLE, 2 * blocks, true, false) : NULL};
-        begin = end;
+        size_t end = i == MOST - 1 ? rows : first + (size_t)draw_below(&c->random, rows - first + 1);
+        drawn[i] = (fathom_segment){.row_end = end - first, .first = first};
+        first = end;
     }
-    return segments;
+    for (int i = 0; i < MOST; i++) {
+        fathom_segment s = drawn[(i + from) % MOST];
+        size_t begin = in_pass + (s.first + FATHOM_CHANGE_ROWS - in_pass % FATHOM_CHANGE_ROWS) % FATHOM_CHANGE_ROWS;
+        in_pass = begin + s.row_end;
+        size_t blocks = in_pass > begin ? (in_pass - 1) / FATHOM_CHANGE_ROWS - begin / FATHOM_CHANGE_ROWS + 1 : 0;
+        segments[i] = (fathom_segment){begin, in_pass, s.first, measures ? flat(c, "changes", ELEMENT_DOUBLE, 2 * (blocks ? blocks : 1), true, false) : NULL};
+    }
+    a->segments = segments;
+    return in_pass;
 }
 
 void make_optimizer(kernel_case *c, fathom_operation operation) {
@@ -65,7 +73,7 @@ void make_optimizer(kernel_case *c, fathom_operation operation) {
     if (operation == FATHOM_ADAM || operation == FATHOM_RMSPROP) a->v = read_flat(c, "v", a->count, true, true);
     if (p->options >> 21 & 1) {
         // Of a step that is not finite nothing is written.
-        a->segments = change_segments(c, a->count / FATHOM_PANEL);
+        a->count = FATHOM_PANEL * make_segments(c, a, p->options >> 22 & 1);
         fact(c, "segments", 1);
     }
     if (!averages) fact(c, "momentum", u->momentum);

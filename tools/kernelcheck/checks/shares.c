@@ -13,7 +13,7 @@
 static fathom_call some_call(generator *g) {
     fathom_call call = {0};
     size_t rows = draw_below(g, draw_one_in(g, 2) ? 40 : 5000), inputs = draw_below(g, 2000), outputs = draw_below(g, draw_one_in(g, 3) ? 40 : 2000);
-    static fathom_change_segment segment;
+    static fathom_segment segment;
     static fathom_signal_block blocks;
     switch (draw_below(g, 6)) {
     case 0:
