@@ -5,13 +5,17 @@ INLINE void add_scaled(const fathom_add_arguments *a, fathom_range range, bool h
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         vi live[VECTORS];
         vi_live(live, p, a->columns);
-        for (size_t r = range.row_begin; r < range.row_end; r++)
+        for (size_t r = range.row_begin; r < range.row_end; r++) {
+            __builtin_prefetch(a->y + p * a->y_stride + (r + 32) * FATHOM_PANEL, 1);
+            __builtin_prefetch(a->b + p * a->b_stride + (r + 32) * FATHOM_PANEL);
+            if (has_a) __builtin_prefetch(a->a + p * a->a_stride + (r + 32) * FATHOM_PANEL);
             UNROLL for (int q = 0; q < VECTORS; q++) {
                 size_t at = r * FATHOM_PANEL + q * LANES;
                 vf y = s * vf_load(a->b + p * a->b_stride + at);
                 if (has_a) y = vf_load(a->a + p * a->a_stride + at) + y;
                 vf_store(a->y + p * a->y_stride + at, vf_where(live[q], y));
             }
+        }
     }
 }
 

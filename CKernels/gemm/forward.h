@@ -79,8 +79,53 @@ static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row
     else KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
 }
 
+// Whether so few columns of W are better broadcast, to vectors along the rows of X, for which X has to be turned, than read as vectors that are mostly padding.
+INLINE bool forward_is_narrow(const fathom_gemm_forward_arguments *a, size_t rows) {
+    return LANES >= 8 && rows >= 12 && a->outputs > 0 && 4 * a->outputs * ((rows + 15) / 16 * 16) <= 3 * LANES * rows && !a->accumulate;
+}
+
+// Yᵀ = Wᵀ·Xᵀ of up to 64 rows; turned back, and finished as any other.
+static void KERNEL(forward_narrow)(const fathom_arguments *arguments, size_t row, size_t rows) {
+    enum { STEPS = 64 };
+    const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
+    _Alignas(64) float x[4 * 16 * STEPS], y[4 * 16 * 16];
+    size_t blocks = (rows + 15) / 16, k = 0;
+    product p = {.orientation = BY_COLUMNS, .a = a->w, .b = x, .c = y, .c_stride = 16 * 16, .depth = a->inputs, .columns = 16 * blocks};
+    do {
+        size_t steps = least(STEPS, p.depth - k);
+        for (size_t step = 0; step < steps; step += 16)
+            for (size_t q = 0; q < blocks; q++) {
+                const float *from = a->x + (k + step) / 16 * a->x_stride + 16 * (row + 16 * q);
+                KERNEL(transpose_block)(from, x + 16 * (q * steps + step), least(16, rows - 16 * q), least(16, steps - step));
+            }
+        for (size_t q = 0; q < blocks;) {
+            lines none = {0};
+            tile_width width = KERNEL(choose_width)(&p, a->outputs, q, blocks);
+            KERNEL(multiply_block)(&p, 0, a->outputs, k, steps, q, width, x + 16 * q * steps, 16 * steps, &none);
+            q += panels_of(width);
+        }
+        k += steps;
+    } while (k < p.depth);
+    float *z = (a->slope ? a->slope : a->y) + 16 * row;
+    for (size_t q = 0; q < blocks; q++) {
+        float *block = z + 16 * 16 * q;
+        size_t some = least(16, rows - 16 * q);
+        KERNEL(transpose_block)(y + 16 * 16 * q, block, a->outputs, some);
+        for (size_t r = 0; r < some; r++) UNROLL for (int v = 0; v < VECTORS; v++) {
+            vf sum = vf_load(block + 16 * r + LANES * v);
+            if (a->bias) sum += vf_load(a->bias + LANES * v);
+            vf_store(block + 16 * r + LANES * v, a->activation == FATHOM_RELU ? relu(sum) : sum);
+        }
+    }
+    KERNEL(finish_forward)(arguments, row, rows, 0);
+}
+
 static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
+    if (forward_is_narrow(a, range.row_end - range.row_begin)) {
+        for (size_t row = range.row_begin; row < range.row_end; row += 64) KERNEL(forward_narrow)(arguments, row, least(64, range.row_end - row));
+        return;
+    }
     product p = {
         .orientation = BY_ROWS,
         .a = a->x, .a_stride = a->x_stride,

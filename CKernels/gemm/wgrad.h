@@ -3,7 +3,7 @@
 // Parameters of the include, per instruction set:
 //   WGRAD_DEPTH_BLOCK  rows for which a block of dY stays in the first-level cache; a multiple of 16
 //   WGRAD_SQUARE       panels of X and of dY whose blocks, and the square of dW where they meet, stay in the second-level cache
-// Needs gemm/product.h and reduce/squared_norm.h.
+// Needs gemm/product.h, gemm/transpose.h and reduce/squared_norm.h.
 
 enum {
     TOGETHER = 8,  // panels of X for one call of the microkernel, where tiles of the usual height fill a panel,
@@ -40,9 +40,40 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
     } while (k < p->depth);
 }
 
+// Whether so many columns of dY are better broadcast than read as vectors, of which much would be padding.
+INLINE bool wgrad_is_narrow(const fathom_gemm_wgrad_arguments *a) {
+    size_t read = VECTORS > 1 && a->outputs <= 8 ? 8 : 16;
+    return a->outputs > 0 && 4 * a->outputs <= 3 * read && !a->accumulate;
+}
+
+// dWᵀ = dYᵀ·X, whose vectors lie along X's columns, a few panels of X at a time; then turned.
+static void KERNEL(wgrad_narrow)(const fathom_gemm_wgrad_arguments *a, fathom_range range) {
+    _Alignas(64) float turned[4 * 16 * 16];
+    product p = {
+        .orientation = BY_COLUMNS,
+        .a = a->dy, .a_stride = a->dy_stride,
+        .b_stride = a->x_stride,
+        .c = turned, .c_stride = 16 * 16,
+        .depth = a->rows,
+    };
+    for (size_t row = range.row_begin; row < range.row_end;) {
+        p.b = a->x + row / 16 * a->x_stride;
+        p.columns = range.row_end - row;
+        tile_width width = KERNEL(choose_width)(&p, a->outputs, 0, (p.columns + 15) / 16);
+        lines none = {0};
+        KERNEL(multiply_block)(&p, 0, a->outputs, 0, p.depth, 0, width, p.b, p.b_stride, &none);
+        for (size_t q = 0; q < panels_of(width) && row < range.row_end; q++, row += 16) {
+            size_t rows = least(16, range.row_end - row);
+            KERNEL(transpose_block)(turned + 16 * 16 * q, a->dw + 16 * row, a->outputs, rows);
+            if (a->squares) sum_squares(a, row, rows, 0);
+        }
+    }
+}
+
 // Squares of dW stay in the second-level cache, with the blocks of X and dY that meet in them, for all rows.
 static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_wgrad_arguments *a = &arguments->gemm_wgrad;
+    if (wgrad_is_narrow(a)) return KERNEL(wgrad_narrow)(a, range);
     product p = {
         .orientation = BY_COLUMNS,
         .a = a->x, .a_stride = a->x_stride,
