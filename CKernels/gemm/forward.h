@@ -71,11 +71,9 @@ static bool KERNEL(keeps_zero)(fathom_activation activation) { return activation
 static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
     float *y = a->y + panel * a->y_stride + 16 * row, *z = a->slope ? a->slope + panel * a->slope_stride + 16 * row : y;
-    size_t live = a->outputs - 16 * panel;
-    if (live < 16) KERNEL(clear_padding)(z, rows, live);
     if (a->slope) return KERNEL(activate_saving)(a->activation, z, y, z, 16 * rows);
     if (a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU) return;  // in registers
-    if (live <= 8 && KERNEL(keeps_zero)(a->activation)) KERNEL(activate_half)(a->activation, a->parameter, z, y, rows);
+    if (a->outputs <= 16 * panel + 8 && KERNEL(keeps_zero)(a->activation)) KERNEL(activate_half)(a->activation, a->parameter, z, y, rows);
     else KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
 }
 
@@ -146,7 +144,7 @@ static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, 
     fathom_signal_block *blocks = a->blocks ? a->blocks + panel * a->blocks_stride + row / 16 : NULL;
     size_t live = a->inputs - 16 * panel;
     KERNEL(activate_backward)(a->activation, a->parameter, saved, dx, dx, 16 * rows, blocks, live);
-    if (live < 16) KERNEL(clear_padding)(dx, rows, live);
+    if (live < 16 && a->activation != FATHOM_IDENTITY) KERNEL(clear_padding)(dx, rows, live);
 }
 
 static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range range) {

@@ -41,6 +41,7 @@ typedef struct strip {
     const float *bias; // of the first panel, added last; NULL: none
     bool from_zero;    // rather than from the stored C
     bool rectify;      // max(C, 0) last
+    size_t live;       // columns of the last panel; the other lanes become 0. 16: all
 } strip;
 
 enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
@@ -205,6 +206,7 @@ static void KERNEL(multiply_block)(
         .bias = last && p->bias ? p->bias + 16 * panel : NULL,
         .from_zero = k == 0 && !p->accumulate,
         .rectify = last && p->rectify,
+        .live = last ? least(16, p->columns - 16 * (panel + panels_of(width) - 1)) : 16,
     };
     if (!by_rows && rows > 16) {
         size_t height = KERNEL(dividing_height)(width);

@@ -23,6 +23,13 @@ INLINE STRIP(vector) STRIP(fma)(STRIP(vector) a, STRIP(vector) b, STRIP(vector) 
 
 #define PER_PANEL (COLUMNS / WIDTH)  // vectors
 
+// Lanes i with base + i < count.
+INLINE STRIP(mask) STRIP(below)(size_t base, size_t count) {
+    STRIP(mask) lane;
+    UNROLL for (int i = 0; i < WIDTH; i++) lane[i] = i;
+    return lane < (int32_t)(count > base ? (count - base < WIDTH ? count - base : WIDTH) : 0) - (STRIP(mask)){0};
+}
+
 // Vector j of row i of a tile in panels.
 INLINE STRIP(vector) *STRIP(at)(const float *m, size_t stride, int i, int j) {
     return (STRIP(vector) *)(m + j / PER_PANEL * stride + i * 16 + j % PER_PANEL * WIDTH);
@@ -95,6 +102,16 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
                 sum[i * vectors + j] += *STRIP(at)(s->bias, 16, 0, j);
         if (s->rectify)  // NaN stays, −0 becomes +0
             UNROLL for (int i = 0; i < rows * vectors; i++) sum[i] = (STRIP(vector))(~(sum[i] <= 0) & (STRIP(mask))sum[i]);
+        if (s->live < COLUMNS)
+            UNROLL for (int j = 0; j < PER_PANEL; j++) {
+                STRIP(mask) live = STRIP(below)(j * WIDTH, s->live);
+                UNROLL for (int i = 0; i < rows; i++) {
+                    STRIP(vector) *last = &sum[(i + 1) * vectors - PER_PANEL + j];
+                    *last = (STRIP(vector))(live & (STRIP(mask))*last);
+                }
+            }
+        if (COLUMNS < 16 && s->live < 16)  // the other half is padding
+            UNROLL for (int i = 0; i < rows; i++) __builtin_memset(tile_c + 16 * i + COLUMNS, 0, 4 * (16 - COLUMNS));
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j++)
             *STRIP(at)(tile_c, s->c_stride, i, j) = sum[i * vectors + j];
         if (a_row == 1 && (below += rows) == 16) {

@@ -23,7 +23,7 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
         size_t steps = least(depth_block, p->depth - k);
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
             tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
-            size_t end = panel + panels_of(width), live = p->columns - 16 * (end - 1);
+            size_t end = panel + panels_of(width);
             size_t height = KERNEL(dividing_height)(width), together = height == KERNEL(tile_height)(16, width) || p->depth <= FEW ? 16 * TOGETHER : 16;
             lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
             for (size_t row = range.row_begin, rows; row < range.row_end; row += rows) {
@@ -31,7 +31,6 @@ static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const pro
                 if (rows > 16 && rows % height > 0) rows -= rows % 16;
                 KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, p->b + panel * p->b_stride + 16 * k, p->b_stride, &ahead);
                 if (k + steps < p->depth) continue;
-                if (live < 16) KERNEL(clear_padding)(p->c + (end - 1) * p->c_stride + 16 * row, rows, live);
                 for (size_t q = panel; a->squares && q < end; q++) sum_squares(a, row, rows, q);
             }
             panel = end;
