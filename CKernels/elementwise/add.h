@@ -1,4 +1,7 @@
-// Residual sums y = a + s·b, whose scale may be a learned one, and constants. Operation for operation reference/elementwise.c; bound by memory.
+// Residual sums y = a + s·b, whose scale may be a learned one, and constants. Operation for operation reference/elementwise.c; bound by memory: a few
+// rows ahead are asked for.
+
+enum { ADD_AHEAD = 32 };  // rows
 
 INLINE void add_scaled(const fathom_add_arguments *a, fathom_range range, bool has_a) {
     vf s = vf_set(a->factor ? a->scale * *a->factor : a->scale);
@@ -6,9 +9,9 @@ INLINE void add_scaled(const fathom_add_arguments *a, fathom_range range, bool h
         vi live[VECTORS];
         vi_live(live, p, a->columns);
         for (size_t r = range.row_begin; r < range.row_end; r++) {
-            __builtin_prefetch(a->y + p * a->y_stride + (r + 32) * FATHOM_PANEL, 1);
-            __builtin_prefetch(a->b + p * a->b_stride + (r + 32) * FATHOM_PANEL);
-            if (has_a) __builtin_prefetch(a->a + p * a->a_stride + (r + 32) * FATHOM_PANEL);
+            __builtin_prefetch(a->y + p * a->y_stride + (r + ADD_AHEAD) * FATHOM_PANEL, 1);
+            __builtin_prefetch(a->b + p * a->b_stride + (r + ADD_AHEAD) * FATHOM_PANEL);
+            if (has_a) __builtin_prefetch(a->a + p * a->a_stride + (r + ADD_AHEAD) * FATHOM_PANEL);
             UNROLL for (int q = 0; q < VECTORS; q++) {
                 size_t at = r * FATHOM_PANEL + q * LANES;
                 vf y = s * vf_load(a->b + p * a->b_stride + at);

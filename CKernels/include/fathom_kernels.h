@@ -359,7 +359,7 @@ typedef struct fathom_optimizer_arguments {
     float *v;  // second moment: adam's and rmsprop's mean square
     float decay;
     const fathom_update *update;
-    const fathom_segment *segments;  // in the order of the pass, at most FATHOM_CHANGE_ROWS − 1 rows of it between two, which are nothing; NULL: as the elements lie
+    const fathom_segment *segments;  // in the order of the pass; between two up to FATHOM_CHANGE_ROWS − 1 rows, which count and are nothing. NULL: as the elements lie
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.
