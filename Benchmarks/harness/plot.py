@@ -43,5 +43,5 @@ def label(name, entry):
     if ours is not None:
         text += f"\nFathom {ours:.3g} ms"
     if ratio is not None:
-        text += f"\n{ratio:.1f}×"
+        text += f"\n{ratio:.2f}×"
     return text
