@@ -107,12 +107,15 @@ final class LayerInstruments {
 
     /// Where the optimizer leaves what it changes of each tensor, block by block.
     func changes(_ layout: ParameterLayout) -> [UnsafeMutablePointer<Double>] {
-        layers.flatMap { layer in
-            layout.tensors[layer.tensors].reduce(into: (places: [UnsafeMutablePointer<Double>](), next: layer.changes)) { found, tensor in
-                found.places.append(found.next)
-                found.next += 2 * Self.changeBlocks(tensor, layout)
-            }.places
+        var places: [UnsafeMutablePointer<Double>] = []
+        for layer in layers {
+            var next = layer.changes
+            for tensor in layout.tensors[layer.tensors] {
+                places.append(next)
+                next += 2 * Self.changeBlocks(tensor, layout)
+            }
         }
+        return places
     }
 
     func layer(_ ordinal: Int) -> Layer? { indices[ordinal].map { layers[$0] } }

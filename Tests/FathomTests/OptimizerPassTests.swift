@@ -12,7 +12,7 @@ import Testing
         for decaying in [true, false] {
             let pass = OptimizerPass(layout, decaying: decaying, parts: parts)
             var times = [Int](repeating: 0, count: pass.range.count / 16), end = 0
-            for (tensor, segment) in pass.segments {
+            for (tensor, _, segment) in pass.segments {
                 #expect((segment.first - segment.row_begin) % 64 == 0 && segment.row_begin >= end && segment.row_begin < end + 64)
                 let rows = segment.first..<segment.first + segment.row_end - segment.row_begin
                 #expect(OptimizerPass.rows(layout.tensors[tensor], layout).contains(rows))
@@ -29,6 +29,17 @@ import Testing
         let segments = OptimizerPass(layout, decaying: true, parts: 2).segments.map(\.segment)
         #expect(segments.map(\.first) == [0, 1280, 640, 2560])
         #expect(segments.map { $0.row_end - $0.row_begin } == [640, 1280, 640, 1280])
+    }
+
+    /// Where nothing decays, the pass over the rest is the first, and begins where the parameters do.
+    @Test func gainsDoNotDecay() throws {
+        let values = normals(12 * 20, seed: 5)
+        let results = try [0, 0.5].map { decay in
+            let trainer = try Trainer(Network("layernorm"), inputs: 20, loss: .meanSquaredError, optimizer: .adamW(learningRate: 0.1, decay: decay))
+            for _ in 0..<3 { try trainer.step(inputs: values, targets: values.map { 2 * $0 }) }
+            return try trainer.model.parameters().map(\.values)
+        }
+        #expect(results[0] == results[1])
     }
 
     @Test(arguments: [Optimizer.adamW(learningRate: 0.01, decay: 0.1), .sgd(learningRate: 0.01, momentum: 0.9), .lion(learningRate: 0.01), .rmsProp(learningRate: 0.01)])

@@ -13,33 +13,33 @@ struct OptimizerPass {
     let decaying: Bool
     /// Floats from the start of the parameters.
     let range: Range<Int>
-    /// Of tensors, by their place in `ParameterLayout.tensors`.
-    private(set) var segments: [(tensor: Int, segment: PassSegment)] = []
+    /// Of tensors, by their place in `ParameterLayout.tensors`; `block` is the one that a segment begins in, of those that its tensor has a part in.
+    private(set) var segments: [(tensor: Int, block: Int, segment: PassSegment)] = []
     /// Rows of the pass; those between segments count.
     private(set) var count = 0
 
     init(_ layout: ParameterLayout, decaying: Bool, parts: Int = Kernels.threadsAvailable) {
         self.decaying = decaying
         range = decaying ? 0..<layout.decayingCount : layout.decayingCount..<layout.count
-        let tensors = layout.tensors.indices.filter { (layout.tensors[$0].role == .weight) == decaying }
+        let tensors = layout.tensors.enumerated().filter { ($1.role == .weight) == decaying }.map { ($0, Self.rows($1, layout)) }
         let total = max(1, range.count / Panels.width)
         for part in 0..<parts {
-            for tensor in tensors {
-                let rows = Self.rows(layout.tensors[tensor], layout)
-                if rows.count >= parts * Self.blockRows {
-                    append(Self.cut(rows, part, of: parts)..<Self.cut(rows, part + 1, of: parts), of: tensor)
-                } else if rows.lowerBound * parts / total == part {
-                    append(rows, of: tensor)
+            for (tensor, all) in tensors {
+                if all.count >= parts * Self.blockRows {
+                    append(Self.cut(all, part, of: parts)..<Self.cut(all, part + 1, of: parts), of: tensor, all)
+                } else if all.lowerBound * parts / total == part {
+                    append(all, of: tensor, all)
                 }
             }
         }
     }
 
-    private mutating func append(_ rows: Range<Int>, of tensor: Int) {
+    private mutating func append(_ rows: Range<Int>, of tensor: Int, _ all: Range<Int>) {
         guard !rows.isEmpty else { return }
+        let block = rows.lowerBound / Self.blockRows - all.lowerBound / Self.blockRows
         let gap = (rows.lowerBound - count) % Self.blockRows, begin = count + (gap < 0 ? gap + Self.blockRows : gap)
         count = begin + rows.count
-        segments.append((tensor, PassSegment(row_begin: begin, row_end: count, first: rows.lowerBound, changes: nil)))
+        segments.append((tensor, block, PassSegment(row_begin: begin, row_end: count, first: rows.lowerBound, changes: nil)))
     }
 
     /// Where part `part` of a tensor's rows begins.
@@ -52,10 +52,5 @@ struct OptimizerPass {
     static func rows(_ tensor: ParameterTensor, _ layout: ParameterLayout) -> Range<Int> {
         let first = (tensor.offset - (tensor.role == .weight ? 0 : layout.decayingCount)) / Panels.width
         return first..<first + tensor.count / Panels.width
-    }
-
-    /// Of the blocks that the tensor has a part in, the one that the segment begins in.
-    static func firstBlock(_ segment: PassSegment, of tensor: ParameterTensor, _ layout: ParameterLayout) -> Int {
-        segment.first / blockRows - rows(tensor, layout).lowerBound / blockRows
     }
 }

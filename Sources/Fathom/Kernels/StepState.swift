@@ -6,12 +6,13 @@ final class StepState {
     let loss: UnsafeMutablePointer<Double>
     let clipping: StepClipping
 
-    /// Of the optimizer's passes, one over what decays and one over the rest.
+    /// The optimizer's passes, one over what decays and one over the rest.
+    private let passes: [OptimizerPass]
     private let segments: [UnsafeMutablePointer<PassSegment>]
     private let memory: Memory
 
     init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping) throws {
-        let passes = Self.passes(layout)
+        passes = Self.passes(layout)
         memory = try Memory(byteCount: Self.lay(passes, nil).byteCount)
         (update, loss, segments, _) = Self.lay(passes, memory)
         update.pointee = optimizer.update
@@ -52,10 +53,10 @@ final class StepState {
         moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?
     ) -> [Call] {
         let changes = instruments?.changes(layout)
-        var calls = zip(Self.passes(layout), segments).map { pass, segments in
-            for (i, (tensor, segment)) in pass.segments.enumerated() {
+        var calls = zip(passes, segments).map { pass, segments in
+            for (i, (tensor, block, segment)) in pass.segments.enumerated() {
                 segments[i] = segment
-                segments[i].changes = changes.map { $0[tensor] + 2 * OptimizerPass.firstBlock(segment, of: layout.tensors[tensor], layout) }
+                segments[i].changes = changes.map { $0[tensor] + 2 * block }
             }
             let first = pass.range.lowerBound
             func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
