@@ -35,7 +35,9 @@ double fathom_cos_pi(double x) {
 
 double fathom_power(double x, uint64_t n) {
     double result = 1;
-    for (; n; n /= 2, x *= x)
-        if (n % 2) result *= x;
+    for (; n; n /= 2, x *= x) {
+        double factor[] = {1, x};  // rather than a branch, which a step's number would mislead
+        result *= factor[n % 2];
+    }
     return result;
 }

@@ -50,27 +50,26 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
         }
     }
     // As many whole vectors as there are; then zeros, over them four elements at a time, and the last ones singly.
-    size_t vectors = rest / LANES, begin = whole * FATHOM_PANEL;
-    if (rest) for (size_t i = 0; i < rows; i++) {
-        float *x = first + whole * g->x_stride + i * FATHOM_PANEL;
-        for (size_t q = 0; q < vectors; q++) {
-            size_t column = padded + begin + q * LANES;
-            vf value = widen(source[i] + (begin + q * LANES) * size);
-            if (standardize) value = (value - vf_load(g->mean + column)) * vf_load(g->scale + column);
-            vf_store(x + q * LANES, value);
-        }
-        for (size_t q = vectors; q < VECTORS; q++) vf_store(x + q * LANES, vf_set(0));
-        size_t c = vectors * LANES;
-        for (; c + 4 <= rest; c += 4) {
-            size_t column = padded + begin + c;
-            four value = widen_four(source[i] + (begin + c) * size, size);
-            if (standardize) value = (value - *(const four_floats *)(g->mean + column)) * *(const four_floats *)(g->scale + column);
-            *(four_floats *)(x + c) = value;
-        }
-        for (; c < rest; c++) {
-            size_t column = padded + begin + c;
+    if (rest == 0) return;
+    size_t begin = whole * FATHOM_PANEL, c = 0;
+    const float *mean = standardize ? g->mean + padded + begin : NULL, *scale = standardize ? g->scale + padded + begin : NULL;
+    float *x = first + whole * g->x_stride;
+    for (; c + LANES <= rest; c += LANES) for (size_t i = 0; i < rows; i++) {
+        vf value = widen(source[i] + (begin + c) * size);
+        if (standardize) value = (value - vf_load(mean + c)) * vf_load(scale + c);
+        vf_store(x + i * FATHOM_PANEL + c, value);
+    }
+    for (size_t q = c / LANES; q < VECTORS; q++) for (size_t i = 0; i < rows; i++) vf_store(x + i * FATHOM_PANEL + q * LANES, vf_set(0));
+    for (; c + 4 <= rest; c += 4) for (size_t i = 0; i < rows; i++) {
+        four value = widen_four(source[i] + (begin + c) * size, size);
+        if (standardize) value = (value - *(const four_floats *)(mean + c)) * *(const four_floats *)(scale + c);
+        *(four_floats *)(x + i * FATHOM_PANEL + c) = value;
+    }
+    for (; c < rest; c++) {
+        _Pragma("clang loop vectorize(disable)")  // the rows lie anywhere
+        for (size_t i = 0; i < rows; i++) {
             float value = element(source[i] + (begin + c) * size, size);
-            x[c] = standardize ? (value - g->mean[column]) * g->scale[column] : value;
+            x[i * FATHOM_PANEL + c] = standardize ? (value - mean[c]) * scale[c] : value;
         }
     }
 }

@@ -104,7 +104,11 @@ static void KERNEL(bias_gradient)(const fathom_arguments *arguments, fathom_rang
     const fathom_bias_gradient_arguments *a = &arguments->bias_gradient;
     size_t panel = range.panel_begin;
     for (; panel + 4 <= range.panel_end; panel += 4) KERNEL(sum_rows)(a, panel, 4);
-    for (; panel < range.panel_end; panel++) KERNEL(sum_rows)(a, panel, 1);
+    if (panel + 2 <= range.panel_end) {
+        KERNEL(sum_rows)(a, panel, 2);
+        panel += 2;
+    }
+    if (panel < range.panel_end) KERNEL(sum_rows)(a, panel, 1);
     size_t live = a->columns - 16 * (range.panel_end - 1);
     if (live < 16) KERNEL(clear_padding)(a->db + 16 * (range.panel_end - 1), 1, live);
 }

@@ -40,19 +40,21 @@ INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale,
 // Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns.
 INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size_t panel, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
     vf parameter = vf_set(l->parameter), scale = vf_set(l->scale);
+    const float *y = l->y + panel * l->y_stride + begin * FATHOM_PANEL, *targets = l->targets + panel * l->targets_stride + begin * FATHOM_PANEL;
+    float *dy = l->dy ? l->dy + panel * l->dy_stride + begin * FATHOM_PANEL : NULL;
     UNROLL for (int q = 0; q < VECTORS; q++) {
         if ((size_t)q * LANES >= live) {
-            for (size_t i = 0; l->dy && i < rows; i++) vf_store(l->dy + panel * l->dy_stride + (begin + i) * FATHOM_PANEL + q * LANES, vf_set(0));
+            for (size_t i = 0; dy && i < rows; i++) vf_store(dy + i * FATHOM_PANEL + q * LANES, vf_set(0));
             continue;
         }
         vi mask = vi_below(q * LANES, live);
         vf unit = l->units ? vf_load(l->units + panel * FATHOM_PANEL + q * LANES) : vf_set(1);
         for (size_t i = 0; i < rows; i++) {
-            size_t at = (begin + i) * FATHOM_PANEL + q * LANES;
-            vf gradient, y = vf_load(l->y + panel * l->y_stride + at), t = vf_load(l->targets + panel * l->targets_stride + at);
-            vd loss = term(y, t, unit, parameter, scale, &gradient);
+            size_t at = i * FATHOM_PANEL + q * LANES;
+            vf gradient;
+            vd loss = term(vf_load(y + at), vf_load(targets + at), unit, parameter, scale, &gradient);
             sums[i][q] += vd_select(__builtin_convertvector(mask, vl), loss, vd_set(0));
-            if (l->dy) vf_store(l->dy + panel * l->dy_stride + at, vf_select(mask, gradient, vf_set(0)));
+            if (dy) vf_store(dy + at, vf_where(mask, gradient));
         }
     }
 }
