@@ -17,9 +17,9 @@ struct EventLog {
     }
 
     mutating func add(_ event: JSON) {
-        let line = event.line
+        let line = event.bytes
         history.append(line)
-        if prints { unprinted += line + "\n" }
+        if prints { unprinted += String(decoding: line, as: UTF8.self) + "\n" }
     }
 
     /// What has been added reaches file and reader at least each second.

@@ -116,20 +116,20 @@ extension LayerStatistics {
     /// A member of `layers`, but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is nothing to tell of, or is not finite, is
     /// null, with the reason beside it. Written as text at once: a deep network has a thousand numbers a step, and a value for each took four times as long.
     func json(_ exponents: LayerExponents?) -> JSON {
-        var text = "{\"name\":\"" + name + "\""
+        var text = Array("{\"name\":\"\(name)\"".utf8)
         func add(_ key: String, _ value: Double?, isExact: Bool = false, without reason: String = "") {
-            text += ", \""
-            text += key
-            text += "\":"
+            text += ", \"".utf8
+            text += key.utf8
+            text += "\":".utf8
             if let value, value.isFinite {
                 let rounded = Float(value)
-                text += JSON.shortest(!isExact && (rounded.isNormal || value == 0) ? rounded.description : value.description)
+                if !isExact && (rounded.isNormal || value == 0) { JSON.write(rounded, to: &text) } else { JSON.write(value, to: &text) }
             } else {
-                text += "null, \"\(key)_reason\":\"\(value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason)\""
+                text += "null, \"\(key)_reason\":\"\(value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason)\"".utf8
             }
         }
         add("gradient_norm", gradientNorm, isExact: true)
-        guard let signalGradientNorm else { return .written(text + "}") }
+        guard let signalGradientNorm else { return .written(text + "}".utf8) }
         add("signal_gradient_norm", signalGradientNorm)
         add("weight_norm", weightNorm, without: "the step changed nothing")
         add("update_ratio", updateRatio, without: weightNorm == nil ? "the step changed nothing" : "the weights are 0")
@@ -138,13 +138,14 @@ extension LayerStatistics {
         add("slope_mean_square", slopeMeanSquare, without: "a gated cell")
         add("saturated", saturated, without: "a gated cell")
         add("dead", dead, without: "a gated cell")
-        text += ", \"subnormal\":\(subnormal), \"nonfinite\":\(nonfinite)"
+        text += ", \"subnormal\":\(subnormal), \"nonfinite\":\(nonfinite)".utf8
         if let exponents {
             for (key, histogram) in [("gradient", exponents.gradient), ("weight", exponents.weight), ("activation", exponents.activation)] {
-                text += ", \"\(key)_exponents\":\(histogram.json.line)"
+                text += ", \"\(key)_exponents\":".utf8
+                text += histogram.json.bytes
             }
         }
-        return .written(text + "}")
+        return .written(text + "}".utf8)
     }
 }
 

@@ -37,8 +37,9 @@ public final class History {
     }
 
     /// Adds a line, written with the next `flush`.
-    public func append(_ line: String) {
-        pending.append(contentsOf: line.utf8)
+    /// - Parameter line: without its end, in UTF-8.
+    public func append(_ line: [UInt8]) {
+        pending += line
         pending.append(UInt8(ascii: "\n"))
     }
 

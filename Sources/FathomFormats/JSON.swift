@@ -10,7 +10,7 @@ public enum JSON: Sendable, Equatable {
     case array([JSON])
     case object([Member])
     /// A value as it is written already.
-    case written(String)
+    case written([UInt8])
 
     public struct Member: Sendable, Equatable {
         public let key: String
@@ -24,8 +24,11 @@ public enum JSON: Sendable, Equatable {
 
     /// The value on one line. A member that is not finite is null, and the member after it says why:
     /// `"loss":null, "loss_reason":"nan"`. In an array it is null alone.
-    public var line: String {
-        var text = ""
+    public var line: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The same in UTF-8, in which it is written.
+    public var bytes: [UInt8] {
+        var text: [UInt8] = []
         write(to: &text)
         return text
     }
@@ -38,37 +41,37 @@ public enum JSON: Sendable, Equatable {
     /// A string as it is, without quotes; anything else as its line.
     public var plainText: String { if case .string(let text) = self { text } else { line } }
 
-    private func write(to text: inout String) {
+    private func write(to text: inout [UInt8]) {
         switch self {
-        case .null: text += "null"
-        case .boolean(let value): text += value ? "true" : "false"
-        case .integer(let value): text += String(value)
-        case .unsigned(let value): text += String(value)
-        case .number(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
-        case .float(let value): text += value.isFinite ? Self.shortest(value.description) : "null"
+        case .null: text += "null".utf8
+        case .boolean(let value): text += (value ? "true" : "false").utf8
+        case .integer(let value): text += String(value).utf8
+        case .unsigned(let value): text += String(value).utf8
+        case .number(let value): Self.write(value, to: &text)
+        case .float(let value): Self.write(value, to: &text)
         case .string(let value): Self.write(value, to: &text)
         case .written(let value): text += value
         case .array(let values):
-            text += "["
+            text.append(UInt8(ascii: "["))
             for (index, value) in values.enumerated() {
-                if index > 0 { text += ", " }
+                if index > 0 { text += ", ".utf8 }
                 value.write(to: &text)
             }
-            text += "]"
+            text.append(UInt8(ascii: "]"))
         case .object(let members):
-            text += "{"
+            text.append(UInt8(ascii: "{"))
             for (index, member) in members.enumerated() {
-                if index > 0 { text += ", " }
+                if index > 0 { text += ", ".utf8 }
                 Self.write(member.key, to: &text)
-                text += ":"
+                text.append(UInt8(ascii: ":"))
                 member.value.write(to: &text)
                 if let reason = member.value.whyNotFinite {
-                    text += ", "
+                    text += ", ".utf8
                     Self.write(member.key + "_reason", to: &text)
-                    text += ":\"\(reason)\""
+                    text += ":\"\(reason)\"".utf8
                 }
             }
-            text += "}"
+            text.append(UInt8(ascii: "}"))
         }
     }
 
@@ -82,30 +85,29 @@ public enum JSON: Sendable, Equatable {
     }
 
     /// Swift's description is the shortest that reads back; a whole number needs no ".0", but −0 would lose its sign as an integer.
-    static func shortest(_ description: String) -> Substring {
-        // By bytes: a suffix of a string is looked for by characters, which takes longer than the number took to write.
-        let bytes = description.utf8, isWhole = bytes.count > 2 && bytes.suffix(2).elementsEqual(".0".utf8)
-        return isWhole && !bytes.elementsEqual("-0.0".utf8) ? Substring(bytes.dropLast(2)) : description[...]
+    static func write<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value, to text: inout [UInt8]) {
+        text += (value.isFinite ? value.description : "null").utf8
+        if value.isFinite && text.suffix(2).elementsEqual(".0".utf8) && !(value == 0 && value.sign == .minus) { text.removeLast(2) }
     }
 
-    private static func write(_ string: String, to text: inout String) {
-        text += "\""
-        defer { text += "\"" }
+    private static func write(_ string: String, to text: inout [UInt8]) {
+        text.append(UInt8(ascii: "\""))
+        defer { text.append(UInt8(ascii: "\"")) }
         guard string.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else {
-            text += string
+            text += string.utf8
             return
         }
         for scalar in string.unicodeScalars {
             switch scalar {
-            case "\"": text += "\\\""
-            case "\\": text += "\\\\"
-            case "\n": text += "\\n"
-            case "\r": text += "\\r"
-            case "\t": text += "\\t"
+            case "\"": text += "\\\"".utf8
+            case "\\": text += "\\\\".utf8
+            case "\n": text += "\\n".utf8
+            case "\r": text += "\\r".utf8
+            case "\t": text += "\\t".utf8
             case _ where scalar.value < 0x20:
                 let digits = String(scalar.value, radix: 16)
-                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: text.unicodeScalars.append(scalar)
+                text += ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8
+            default: text += String(scalar).utf8
             }
         }
     }

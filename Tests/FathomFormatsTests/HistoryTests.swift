@@ -24,7 +24,7 @@ struct HistoryTests {
     func cutting(_ step: Int, _ kept: Int) throws {
         try Self.withFile(Self.text) { path in
             let history = try History(resuming: path, at: step, completedEpochs: step / 3)
-            history.append("new")
+            history.append(Array("new".utf8))
             try history.flush()
             let expected = Self.lines.prefix(kept).filter { !$0.contains(#""epoch":3, "train"#) } + ["new"]
             try #expect(String(contentsOfFile: path, encoding: .utf8) == expected.joined(separator: "\n") + "\n")
