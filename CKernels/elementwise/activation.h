@@ -49,19 +49,17 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together, fathom_signal_block *blocks,
     size_t live) {
-    enum { BLOCK = FATHOM_PANEL * FATHOM_PANEL };
     dy += row * FATHOM_PANEL;
     dz += row * FATHOM_PANEL;
     if (kind != FATHOM_IDENTITY) saved += row * FATHOM_PANEL;
     signal_lanes lanes;
     signal_clear(&lanes);
     for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
-        signal_add_gradient(&lanes, j, vf_load(dy + j / VECTORS * BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
-    UNROLL for (int b = 0; b < together; b++)
-        signal_gradient(&blocks[b], lanes.gradient + b * VECTORS, lanes.smallest + b * VECTORS, dy + b * BLOCK, rows, live);
+        signal_add_gradient(&lanes, j, vf_load(dy + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
+    bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live);
     float threshold = saturated_slope(kind, parameter);
     for (size_t r = 0; r < rows && (kind != FATHOM_IDENTITY || dz != dy); r++) UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        size_t at = j / VECTORS * BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES;
+        size_t at = j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES;
         vf gradient = vf_load(dy + at);
         if (kind != FATHOM_IDENTITY) {
             vf slope = activation_slope(kind, parameter, vf_load(saved + at));
@@ -70,8 +68,7 @@ INLINE void activate_backward_block(
         }
         vf_store(dz + at, gradient);
     }
-    UNROLL for (int b = 0; b < together; b++)
-        signal_slope(&blocks[b], kind, lanes.slope + b * VECTORS, lanes.saturated + b * VECTORS, lanes.alive + b * VECTORS, dz + b * BLOCK, rows, live);
+    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, finite);
 }
 
 INLINE void activate_backward_blocks(

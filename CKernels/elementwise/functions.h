@@ -178,3 +178,6 @@ INLINE float saturated_slope(fathom_activation kind, float parameter) {
     default: return 1.0f / 20;
     }
 }
+
+// Of these φ′ is never below 0, and either 0 or so large that its square is not.
+INLINE bool slope_is_plain(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_TANH || kind == FATHOM_HARD_TANH; }

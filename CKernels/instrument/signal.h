@@ -25,13 +25,10 @@ INLINE void signal_add_gradient(signal_lanes *s, int j, vf gradient) {
     s->smallest[j] = __builtin_elementwise_min(s->smallest[j], (vu)vf_bits(vf_abs(gradient)) - 1);
 }
 
-// Whether φ′ is 0 or so large that its square is not: then the sum of squares tells where it has been other than 0.
-INLINE bool slope_sum_tells(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_TANH || kind == FATHOM_HARD_TANH; }
-
 INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf slope, float threshold) {
     s->slope[j] = vf_fma(slope, slope, s->slope[j]);
-    s->saturated[j] += vf_abs(slope) < threshold;
-    if (!slope_sum_tells(kind)) s->alive[j] |= slope != 0;
+    s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
+    if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
 }
 
 // Of `rows` rows of one panel, where a sum has told that there are some.
@@ -63,37 +60,64 @@ COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t
     return vd_tree16(sums);
 }
 
-// What a block's gradient tells, while it still lies at dy; `live` columns of the panel count.
-INLINE void signal_gradient(fathom_signal_block *block, const vf *squares, const vu *smallest, const float *dy, size_t rows, size_t live) {
-    vf sums[VECTORS];
-    vi subnormal = vi_set(0), other = vi_set(0);
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi mask = vi_below(q * LANES, live);
-        sums[q] = vf_where(mask, squares[q]);
-        subnormal |= mask & (smallest[q] < 0x007fffff);
-        other |= mask & (smallest[q] != UINT32_MAX);
-    }
-    float sum = vf_tree16(sums);
-    bool kept = sum >= FATHOM_LEAST_SQUARES && sum < __builtin_inff();
-    block->gradient_squares = kept || !vi_any(other) ? sum : KERNEL(squares_in_double)(dy, rows, live);
-    block->subnormal = vi_any(subnormal) ? KERNEL(count_subnormal)(dy, rows, live) : 0;
+// What a block's gradient tells where the sum of its squares or an entry is out of the common.
+COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const float *dy, size_t rows, size_t live) {
+    bool kept = squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff();
+    block->gradient_squares = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
+    block->subnormal = KERNEL(count_subnormal)(dy, rows, live);
 }
 
-// And what its slopes tell, once gradient ⊙ φ′ lies at dz.
-INLINE void signal_slope(
-    fathom_signal_block *block, fathom_activation kind, const vf *squares, const vi *saturated, const vi *alive, const float *dz, size_t rows, size_t live) {
-    vf sums[VECTORS];
-    vi counts[VECTORS];
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi mask = vi_below(q * LANES, live), bit;
-        UNROLL for (int i = 0; i < LANES; i++) bit[i] = 1 << (q * LANES + i);
-        sums[q] = vf_where(mask, squares[q]);
-        // Both in one sum: at most 256, and bits above it.
-        counts[q] = mask & (-saturated[q] + (((slope_sum_tells(kind) ? squares[q] != 0 : alive[q]) & bit) << 16));
+enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
+
+// What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
+INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live) {
+    vf squares[SIGNAL_BLOCKS * VECTORS];
+    vi subnormal = vi_set(0);
+    UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        vi mask = vi_below(j % VECTORS * LANES, live);
+        squares[j] = vf_where(mask, lanes->gradient[j]);
+        subnormal |= mask & (lanes->smallest[j] < 0x007fffff);
     }
-    block->slope_squares = vf_tree16(sums);
-    uint32_t both = (uint32_t)vi_sum16(counts);
-    block->saturated = both & 0xffff;
-    block->alive = both >> 16;
-    block->nonfinite = block->gradient_squares < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(dz, rows, live);
+    vf_four sums = vf_trees16(squares, together);
+    bool common = !vi_any(subnormal) && __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
+    if (!common) {
+        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], dy + b * SIGNAL_BLOCK, rows, live);
+        return false;
+    }
+    UNROLL for (int b = 0; b < together; b++) {
+        blocks[b].gradient_squares = sums[b];
+        blocks[b].subnormal = 0;
+    }
+    return true;
+}
+
+// And what their slopes tell, once gradient ⊙ φ′ lies at dz.
+INLINE void signal_slopes(
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool finite) {
+    vf squares[SIGNAL_BLOCKS * VECTORS];
+    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
+    vf_four sums = vf_trees16(squares, together);
+    UNROLL for (int b = 0; b < together; b += 2) {
+        // Of two blocks in one sum: a count is at most 256.
+        vi saturated[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) {
+            int j = b * VECTORS + q;
+            saturated[q] = lanes->saturated[j];
+            if (b + 1 < together) saturated[q] += lanes->saturated[j + VECTORS] << 16;
+            saturated[q] = vi_below(q * LANES, live) & -saturated[q];
+        }
+        uint32_t both = (uint32_t)vi_sum16(saturated);
+        blocks[b].saturated = both & 0xffff;
+        if (b + 1 < together) blocks[b + 1].saturated = both >> 16;
+    }
+    UNROLL for (int b = 0; b < together; b++) {
+        vi alive[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) {
+            int j = b * VECTORS + q;
+            alive[q] = vi_below(q * LANES, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
+        }
+        blocks[b].slope_squares = sums[b];
+        blocks[b].alive = vi_lanes16(alive);
+        blocks[b].nonfinite = finite || blocks[b].gradient_squares < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(dz + b * SIGNAL_BLOCK, rows, live);
+    }
 }

@@ -21,9 +21,9 @@ static void add_gradient(signal_lanes *s, size_t lane, float gradient) {
     s->block.subnormal += bits > 0 && bits < 0x00800000;
 }
 
-static void add_slope(signal_lanes *s, size_t lane, float slope, float threshold) {
+static void add_slope(signal_lanes *s, size_t lane, fathom_activation kind, float slope, float threshold) {
     s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
-    s->block.saturated += fabsf(slope) < threshold;
+    s->block.saturated += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
     s->block.alive |= (uint32_t)(slope != 0) << lane;
 }
 
@@ -40,7 +40,7 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
             if (p->blocks) add_gradient(&s, lane, *dx);
             if (p->activation == FATHOM_IDENTITY) continue;
             float slope = fathom_activation_slope_reference(p->activation, p->parameter, *fathom_at(p->saved, p->saved_stride, r, c));
-            if (p->blocks) add_slope(&s, lane, slope, saturated_slope(p->activation, p->parameter));
+            if (p->blocks) add_slope(&s, lane, p->activation, slope, saturated_slope(p->activation, p->parameter));
             *dx *= slope;
         }
     if (!p->blocks) return;
