@@ -35,6 +35,10 @@ struct ThreadChoice {
         guard most > 1 else { return }
         seconds[filled] = time
         filled += 1
+        if let trial, isLost {
+            filled = 0
+            return end(trial, .infinity)
+        }
         guard filled == Self.windowLength else { return }
         filled = 0
         // In place: nothing is allocated in a step.
@@ -43,12 +47,17 @@ struct ThreadChoice {
         if let trial { end(trial, median) } else { follow(median) }
     }
 
+    /// Whether a trial's median can no longer be worth a change: so many of its steps are not.
+    private var isLost: Bool { seconds[..<filled].count { !isBetter($0) } > Self.windowLength / 2 }
+
+    /// Less than a twentieth is not worth a change: it may be chance.
+    private func isBetter(_ time: Double) -> Bool { usual.map { time < 0.95 * $0 } ?? false }
+
     private mutating func end(_ tried: Int, _ median: Double) {
         trial = nil
-        // Less than a twentieth is not worth a change: it may be chance.
-        if let usual, median < 0.95 * usual {
+        if isBetter(median) {
             settled = tried
-            self.usual = median
+            usual = median
             (wait, pause) = (0, Self.shortestPause)
         } else {
             triesFewer = tried > settled

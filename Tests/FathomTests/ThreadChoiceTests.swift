@@ -51,6 +51,16 @@ import Testing
         #expect(counts.filter { $0 == 2 }.count > 4_800)
     }
 
+    @Test func aLostTrialEndsWithItsThirdStep() {
+        var choice = ThreadChoice(most: 2), step = 0
+        let counts = run(&choice, steps: 2_000) { threads in
+            step += 1
+            return threads == 2 ? 1 : step % 7 == 0 ? 0.5 : 1.8  // now and then a step that is faster by chance
+        }
+        let trials = counts.split(separator: 2).map(\.count)
+        #expect(trials.count > 4 && trials.allSatisfy { 3...4 ~= $0 } && trials.contains(3))
+    }
+
     @Test func oneIsOne() {
         var choice = ThreadChoice(most: 1)
         #expect(Set(run(&choice, steps: 1_000) { _ in 1 }) == [1])

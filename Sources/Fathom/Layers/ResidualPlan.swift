@@ -1,7 +1,5 @@
 /// The shortcut and the branch are added by one call; on the way back the gradient goes down both and is added again.
 extension Residual: PlannedLayer {
-    private func projects(_ input: Shape) throws -> Bool { try output(for: input).columns != input.columns }
-
     func parameters(_ input: Shape) throws -> [ParameterTensor.Request] {
         let columns = try output(for: input).columns
         return (columns == input.columns ? [] : [.init(name: "projection.weight", role: .weight, rows: input.columns, columns: columns)])
