@@ -4,7 +4,7 @@ import Foundation
 /// A cure tried on a probe of a network: what the gradient does then.
 public struct Advice: Sendable {
     public let cure: Cure
-    /// ln of the largest singular value of ∂h_L/∂h₁, from below.
+    /// ln of the largest singular value of ∂h_L/∂h₁; from below where it is probed.
     public let logLargest: Double
     /// ½·ln of the mean of σ².
     public let logRMS: Double
@@ -15,31 +15,35 @@ public struct Advice: Sendable {
     public let largestExponent: Double
     /// Whether it is told of time rather than of depth.
     public let isOverTime: Bool
+    /// Whether the numbers are by probes: of many steps of many numbers.
+    public let isProbed: Bool
     public let judgement: Judgement
 
     /// How far from an isometry it is, in nats: |ln rms σ|, half of what the largest direction grows by, and half of the contrast lost. 0 is best.
     public var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) + 0.5 * max(0, -logContrast) }
 
-    /// Of a network drawn and run over a batch; of a recurrent one over depth or over time, where it is further from an isometry. O(steps · directions · width²),
-    /// one draw.
+    /// n³ for each factor of a product: more than this is probed.
+    static let exactWork = 2e8
+
+    /// Of a network drawn and run over a batch; of a recurrent one over depth or over time, where it is further from an isometry. O(steps · width³) at one
+    /// sample up to `exactWork`, beyond O(steps · directions · width²).
     public init(_ cure: Cure, _ model: Model, _ samples: Samples, seed: UInt64 = 0) throws {
         let pass = try DepthPass(model, samples)
         self.cure = cure
         if let step = pass.overflow {
-            (logLargest, logRMS, logContrast, largestExponent, isOverTime) = (.infinity, .infinity, 0, .nan, false)
+            (logLargest, logRMS, logContrast, largestExponent, isOverTime, isProbed) = (.infinity, .infinity, 0, .nan, false, false)
             judgement = Judgement(overflowAt: step, of: pass.steps.count)
             return
         }
-        func distance(_ spectrum: ProbedSpectrum) -> Double { spectrum.logRMS.mean.magnitude + 0.5 * max(0, spectrum.logLargest.first ?? 0) }
         let one = samples.selecting(0..<1)
-        let overTime = try model.network.layers.indices.filter { model.network.layers[$0] is Recurrent }.map {
-            try ProbedSpectrum(RecurrentPass(model, one, position: $0), directions: 4, probes: 8, seed: seed)
+        let gains = try [Gain(pass, seed: seed)] + model.network.layers.indices.filter { model.network.layers[$0] is Recurrent }.map {
+            try Gain(RecurrentPass(model, one, position: $0), seed: seed)
         }
-        let spectrum = try ([ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed)] + overTime).max { distance($0) < distance($1) }!
-        (logLargest, logRMS) = (spectrum.logLargest.first ?? -.infinity, spectrum.logRMS.mean)
-        (largestExponent, isOverTime) = (spectrum.lyapunov.largest, spectrum.isOverTime)
+        let gain = gains.max { $0.distance < $1.distance }!
+        (logLargest, logRMS, largestExponent) = (gain.logLargest, gain.logRMS, gain.largestExponent)
+        (isOverTime, isProbed) = (gain.isOverTime, gain.isProbed)
         logContrast = pass.logContrast(pass.steps.count) - pass.logContrast(1)
-        judgement = Judgement(spectrum)
+        judgement = gain.judgement
     }
 
     /// Every cure of a network, the best first: those that leave it stable, by their distance, then the others by theirs; of equally near ones (to a twentieth of a nat) that
@@ -102,5 +106,38 @@ extension DepthPass {
             }
         }
         return square > 0 && samples > 1 ? 0.5 * log(max(spread / square, 1e-30)) : 0
+    }
+}
+
+/// What a product of Jacobians does, exactly or by probes.
+private struct Gain {
+    let logLargest, logRMS, largestExponent: Double
+    let isOverTime, isProbed: Bool
+    let judgement: Judgement
+
+    var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) }
+
+    init(_ pass: DepthPass, seed: UInt64) throws {
+        let work = (1...pass.steps.count).reduce(0) { $0 + pow(Double(max(pass.size($1 - 1), pass.size($1))), 3) }
+        if work <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
+            self.init(try ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed))
+        }
+    }
+
+    init(_ pass: RecurrentPass, seed: UInt64) throws {
+        let work = Double(pass.steps) * pow(Double(pass.stateSize), 3)
+        if work <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
+            self.init(try ProbedSpectrum(pass, directions: 32, probes: 8, seed: seed))
+        }
+    }
+
+    private init(_ spectrum: DepthSpectrum) {
+        (logLargest, logRMS, largestExponent) = (spectrum.logLargest, spectrum.logRMS, spectrum.lyapunov.largest)
+        (isOverTime, isProbed, judgement) = (spectrum.isOverTime, false, Judgement(spectrum))
+    }
+
+    private init(_ spectrum: ProbedSpectrum) {
+        (logLargest, logRMS, largestExponent) = (spectrum.logLargest.first ?? -.infinity, spectrum.logRMS.mean, spectrum.lyapunov.largest)
+        (isOverTime, isProbed, judgement) = (spectrum.isOverTime, true, Judgement(spectrum))
     }
 }

@@ -37,9 +37,9 @@ extension Network {
                 if let steps = inputSteps, steps >= 3 { add("\(cell) with chrono: \(steps)", Rewriting(recurrent: .gated(cell, chrono: steps))) }
             }
         }
-        let hasNorm = places.contains { $0.layer is Normalization }
+        let hasNorm = places.contains { $0.layer is Normalization }, takesNorm = !hasNorm && !hasScalarStep
         add("no normalization, and the init that fits", Rewriting(initializer: "", normalization: .removed))
-        if !hasNorm { add("layernorm before each activation", Rewriting(initializer: "", normalization: .added)) }
+        if takesNorm { add("layernorm before each activation", Rewriting(initializer: "", normalization: .added)) }
         guard !layers.contains(where: { $0 is Residual }) else {
             add("residual(rezero)", Rewriting(residual: "residual(rezero)"))
             add("residual(scale: 1/sqrt(depth))", Rewriting(residual: "residual(scale: 1/sqrt(depth))"))
@@ -47,13 +47,18 @@ extension Network {
         }
         for form in ["residual", "residual(scale: 1/sqrt(depth))", "residual(rezero)"] {
             add("\(form) around each step", Rewriting(initializer: "", residual: form))
-            if !hasNorm { add("\(form) with layernorm around each step", Rewriting(initializer: "", residual: form, norm: "layernorm ")) }
+            if takesNorm { add("\(form) with layernorm around each step", Rewriting(initializer: "", residual: form, norm: "layernorm ")) }
         }
         return cures
     }
 }
 
 extension Network {
+    /// Whether a step of depth has one number in front of its activation, of which layernorm would leave nothing.
+    private var hasScalarStep: Bool {
+        stepsOfDepth.map { layers[$0] }.contains { step in step.contains { $0 is Activation } && step.contains { ($0 as? Linear)?.width == .number(1) } }
+    }
+
     /// The notation, linear layers without their initializers.
     var withoutInitializers: String { Rewriting(initializer: "").text(elements) }
 }

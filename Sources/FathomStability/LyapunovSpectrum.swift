@@ -11,6 +11,8 @@ public struct LyapunovSpectrum: Sendable, Hashable {
     public let exponents: [Double]
     /// Of each exponent; NaN where one factor, or one network, tells none, or the exponent is −∞.
     public let standardError: [Double]
+    /// How many means the standard errors are of.
+    public let draws: Int
 
     public var largest: Double { exponents.max() ?? -.infinity }
     /// Over those that are finite; NaN where none is.
@@ -31,14 +33,14 @@ public struct LyapunovSpectrum: Sendable, Hashable {
             Self.mean(growth[block * growth.count / blocks..<(block + 1) * growth.count / blocks])
         }
         exponents = Self.mean(growth[...])
-        standardError = Self.standardError(means)
+        (standardError, draws) = (Self.standardError(means), blocks)
     }
 
     /// Of networks drawn anew: means over them, with the standard error over them.
     public init(networks: [LyapunovSpectrum]) {
         let all = networks.map(\.exponents)
         exponents = Self.mean(all[...])
-        standardError = networks.count == 1 ? networks[0].standardError : Self.standardError(all)
+        (standardError, draws) = networks.count == 1 ? (networks[0].standardError, networks[0].draws) : (Self.standardError(all), networks.count)
     }
 
     private static func mean(_ rows: ArraySlice<[Double]>) -> [Double] {

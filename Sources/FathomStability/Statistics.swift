@@ -21,6 +21,13 @@ public struct SampleMean: Sendable, Hashable {
     }
 }
 
+/// The t that Student's distribution exceeds, up or down, with a probability of 5 %: exact for one and two degrees of freedom, beyond to 1 % (Abramowitz & Stegun 26.7.5).
+func studentQuantile(degreesOfFreedom n: Int) -> Double {
+    guard n > 2 else { return n == 2 ? 0.95 * (2 / (1 - 0.95 * 0.95)).squareRoot() : n == 1 ? tan(0.475 * .pi) : .infinity }
+    let z = 1.959963985, x = z * z, v = Double(n)
+    return z * (1 + (x + 1) / (4 * v) + ((5 * x + 16) * x + 3) / (96 * v * v) + (((3 * x + 19) * x + 17) * x - 15) / (384 * v * v * v))
+}
+
 /// ψ(x) = d ln Γ(x)/dx for x > 0, to about 1e-14: by ψ(x) = ψ(x + 1) − 1/x up to 10, there by the asymptotic series (Abramowitz & Stegun 6.3.18).
 public func digamma(_ x: Double) -> Double {
     var x = x, sum = 0.0

@@ -8,8 +8,8 @@ public struct StepTheory: Sendable, Hashable {
     /// What the squared norm of the error signal is multiplied by on its way through the step, output to input.
     public let rate: Double
 
-    /// ξ = 1/|ln rate| steps.
-    public var depthScale: Double { rate == 1 ? .infinity : 1 / log(rate).magnitude }
+    /// ξ = 1/|ln rate| steps; infinite where float32 weights do not tell the rate from 1.
+    public var depthScale: Double { (rate - 1).magnitude < 0x1p-20 ? .infinity : 1 / log(rate).magnitude }
 
     public enum Form: Sendable, Hashable {
         /// `linear φ`.
@@ -87,11 +87,13 @@ public struct StepTheory: Sendable, Hashable {
         return n / (n - 3) * trace / spread
     }
 
-    /// Of the network's last step of depth, with the variances that its weights and biases have; nil where it has another form, or theory has no answer.
+    /// Of the network's steps of depth, with the variances that the last one's weights and biases have; nil where they are not all of one form that there is, or
+    /// theory has no answer.
     /// - Parameter batch: rows that batch normalization has; nil: many.
     public init?(_ model: Model, batch: Int? = nil) throws {
-        guard let step = model.network.stepsOfDepth.last, let (form, activation, linear) = Form.read(model.network.layers[step]) else { return nil }
-        let tensors = try model.parameters(), position = step.lowerBound + linear
+        let steps = model.network.stepsOfDepth.map { Form.read(model.network.layers[$0]) }
+        guard let last = steps.last, let (form, activation, position) = last, steps.allSatisfy({ $0?.form == form && $0?.activation == activation }) else { return nil }
+        let tensors = try model.parameters()
         func meanSquare(_ name: String) -> (Double, inputs: Int)? {
             tensors.first { $0.name == "\(position).\(name)" }.map { tensor in
                 (tensor.values.reduce(0) { $0 + Double($1) * Double($1) } / Double(tensor.values.count), tensor.shape.last ?? 1)
@@ -103,14 +105,14 @@ public struct StepTheory: Sendable, Hashable {
 }
 
 extension StepTheory.Form {
-    /// The form of a step's layers, its activation, and which layer has the weights.
-    fileprivate static func read(_ layers: ArraySlice<any Layer>) -> (StepTheory.Form, Activation, linear: Int)? {
-        let layers = layers.filter { !($0 is Dropout) && $0 as? Activation != .identity }
+    /// The form of a step's layers, its activation, and the position of the layer that has the weights.
+    fileprivate static func read(_ step: ArraySlice<any Layer>) -> (form: StepTheory.Form, activation: Activation, linear: Int)? {
+        let positions = step.indices.filter { !(step[$0] is Dropout) && step[$0] as? Activation != .identity }, layers = positions.map { step[$0] }
         let kinds = layers.map { layer in
             layer is Linear ? "w" : layer is Activation ? "a" : layer is Normalization ? "n" : "?"
         }.joined()
         let norm = layers.lazy.compactMap { $0 as? Normalization }.first?.kind, activation = layers.lazy.compactMap { $0 as? Activation }.first ?? .identity
-        guard let linear = layers.firstIndex(where: { $0 is Linear }) else { return nil }
+        guard let linear = positions.first(where: { step[$0] is Linear }) else { return nil }
         switch (kinds, norm) {
         case ("w", _), ("wa", _), ("aw", _): return (.plain, activation, linear)
         case ("wn", let norm?), ("wna", let norm?), ("naw", let norm?): return (.normalizedBeforeActivation(norm), activation, linear)

@@ -58,18 +58,19 @@ public struct Judgement: Sendable, Hashable {
         case .exploding: "a random error signal grows \(rms); from ×20 on it explodes"
         case .vanishing: "a random error signal is left with \(rms) of itself; from ×0.05 down it vanishes"
         case .vanishingAndExploding:
-            "the direction that is stretched most grows \(largest), while half of all directions are left with \(factorText(logMedian ?? 0)) or less"
+            "the direction that is stretched most grows \(largest), while half of all directions "
+                + (logMedian == -.infinity ? "come to nothing" : "are left with \(factorText(logMedian ?? 0)) or less")
         case .stable: "a random error signal is multiplied \(rms), between ×0.05 and ×20, and the direction that is stretched most \(largest)"
         }
         because = over + evidence + Self.unlimited(lyapunov, isOverTime: isOverTime)
     }
 
-    /// The sign of the largest exponent, where its error leaves one.
+    /// The sign of the largest exponent, where its error leaves one: it differs from 0 at the level of 5 % by Student's t, since few steps tell little of their own error.
     private static func unlimited(_ lyapunov: LyapunovSpectrum, isOverTime: Bool) -> String {
         guard let (largest, error) = zip(lyapunov.exponents, lyapunov.standardError).max(by: { $0.0 < $1.0 }), largest.isFinite, error.isFinite else { return "" }
         let text = String(format: "%+.3g ± %.1g nats a step", largest, error), more = isOverTime ? "time" : "depth"
-        let fate = largest.magnitude <= 2 * error ? "leaves open what more \(more) would do" : largest > 0 ? "would explode without limit in more \(more)" : "would vanish in more \(more)"
-        return "; the largest exponent, \(text), \(largest.magnitude <= 2 * error ? fate : "says that it \(fate)")"
+        guard largest.magnitude > studentQuantile(degreesOfFreedom: lyapunov.draws - 1) * error else { return "; the largest exponent, \(text), leaves open what more \(more) would do" }
+        return "; the largest exponent, \(text), says that it would \(largest > 0 ? "explode without limit" : "vanish") in more \(more)"
     }
 }
 

@@ -181,6 +181,13 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
             let refused = try profiler(["gradients", path] + flags)
             #expect(refused.status == 64 && refused.errors.contains(sentence), "\(refused.errors)")
         }
+        for (steps, isTrained) in [("0", false), ("1", true)] {
+            var checkpoint = try model.file()
+            checkpoint.metadata["step"] = steps
+            try checkpoint.write(to: URL(filePath: run.checkpoint))
+            let object = try #require(try objects(profiler(["gradients", path, "--json", "--only", "signal"]).output).first)
+            #expect(object["trained"] as? Bool == isTrained)
+        }
     }
 
     // MARK: On a terminal

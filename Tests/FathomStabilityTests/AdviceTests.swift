@@ -17,6 +17,9 @@ import Testing
         #expect(!normed.contains { $0.change.contains("layernorm") })
         let blocks = try Network("linear(8) residual[linear(8) relu] * 3 linear(2)").cures
         #expect(blocks.contains { $0.network.description == "linear(8) residual(rezero)[linear(8) relu] * 3 linear(2)" })
+        // Layer normalization makes one number 0.
+        #expect(try !Network("[linear(1) tanh] * 5 linear(1)").cures.contains { $0.change.contains("layernorm") })
+        #expect(try Network("linear(8) tanh linear(8) tanh linear(1)").cures.contains { $0.change.contains("layernorm") })
     }
 
     @Test("The best advice is stable, for networks sick in different ways", arguments: [
@@ -47,6 +50,25 @@ import Testing
         let advice = try Advice.all(for: network, samples: normalSamples(16, 60), seed: 1), first = try #require(advice.first)
         #expect(first.judgement.verdict == .stable && first.judgement.because.hasPrefix("over 29 time steps"))
         #expect(["relu and recurrent: identity", "lstm with chrono: 30", "gru with chrono: 30"].contains(first.cure.change), "\(first.cure.change)")
+    }
+
+    @Test("A network that is not wide is told of exactly, as its spectrum is", arguments: [
+        "sequence(28) rnn(16, relu, recurrent: orthogonal(1.5)) last linear(2)", "[linear(28) tanh] * 12 linear(2)",
+    ]) func exact(notation: String) throws {
+        let samples = try normalSamples(8, 28), model = try Model(Network(notation), inputs: 28, seed: 3), isOverTime = model.network.inputSteps != nil
+        let advice = try Advice(Cure(change: "as it is", network: model.network), model, samples)
+        let spectrum = isOverTime ? try DepthSpectrum(RecurrentPass(model, samples.selecting(0..<1))) : try DepthSpectrum(DepthPass(model, samples))
+        #expect(advice.isOverTime == isOverTime && !advice.isProbed && advice.judgement == Judgement(spectrum))
+        #expect(advice.logLargest == spectrum.logLargest && advice.logRMS == spectrum.logRMS)
+    }
+
+    @Test("Probes leave an isometry as it is, and beside it nothing that is none is nearer") func isometry() throws {
+        let wide = try Network("[linear(300) tanh] * 10 linear(2)"), advice = try Advice.all(for: wide, samples: normalSamples(8, 300), seed: 1)
+        let rezero = try #require(advice.first { $0.cure.change == "residual(rezero) around each step" })
+        #expect(rezero.isProbed && abs(rezero.logRMS) < 1e-6 && abs(rezero.logLargest) < 1e-6)
+        #expect(advice.allSatisfy { $0.logLargest >= $0.logRMS })
+        let scalar = try Advice.all(for: Network("[linear(1) tanh] * 20 linear(1)"), samples: normalSamples(8, 1), seed: 0)
+        #expect(scalar.first?.cure.change == "residual(rezero) around each step")
     }
 
     @Test("The initializer that layers do not say can be cured, too") func initializer() throws {

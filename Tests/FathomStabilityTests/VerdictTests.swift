@@ -1,5 +1,5 @@
 import Fathom
-import FathomStability
+@testable import FathomStability
 import Foundation
 import Testing
 
@@ -36,6 +36,29 @@ import Testing
         let lyapunov = LyapunovSpectrum(growth: growth)
         let because = Judgement(8, isOverTime: true, logLargest: 4, logMedian: nil, logRMS: 3.5, lyapunov: lyapunov).because
         #expect(because.hasSuffix("the largest exponent, +0.505 ± 0.002 nats a step, says that it would explode without limit in more time"))
+    }
+
+    /// Of a critical network two factors lie to one side of 0 often enough, and near each other.
+    @Test("Few steps leave open what more would do, unless they agree") func few() {
+        func because(_ growth: [[Double]]) -> String {
+            Judgement(growth.count, isOverTime: false, logLargest: 1, logMedian: 0, logRMS: 0, lyapunov: LyapunovSpectrum(growth: growth)).because
+        }
+        #expect(because([[0.16], [0.07]]).hasSuffix("+0.115 ± 0.04 nats a step, leaves open what more depth would do"))
+        #expect(because([[0.116], [0.114]]).hasSuffix("says that it would explode without limit in more depth"))
+        #expect(because([[-0.3], [-0.2], [-0.1]]).hasSuffix("leaves open what more depth would do"))
+        #expect(because([[-0.3], [-0.25], [-0.2], [-0.3], [-0.25]]).hasSuffix("says that it would vanish in more depth"))
+    }
+
+    /// Two-sided 5 % points of Student's t, as printed in tables.
+    @Test("Student's t is that of the tables", arguments: [(1, 12.7062), (2, 4.30265), (3, 3.1824), (4, 2.7764), (6, 2.4469), (10, 2.2281), (30, 2.0423), (1000, 1.9623)])
+    func student(degrees: Int, value: Double) {
+        #expect(abs(studentQuantile(degreesOfFreedom: degrees) / value - 1) < (degrees < 3 ? 1e-5 : 0.01))
+        #expect(studentQuantile(degreesOfFreedom: 0) == .infinity)
+    }
+
+    @Test("Half of all directions may come to nothing") func nothing() {
+        let because = Judgement(5, isOverTime: false, logLargest: 9, logMedian: -.infinity, logRMS: 8, lyapunov: LyapunovSpectrum(growth: [])).because
+        #expect(because.contains("while half of all directions come to nothing"))
     }
 
     @Test("Thresholds are 20 and 1/20") func thresholds() {

@@ -222,7 +222,8 @@ extension GradientMeasurement {
         advice = try Advice.all(
             for: recipe.network, samples: samples, outputs: subject.experiment.outputs, initializer: recipe.initializer,
             details: subject.experiment.details, seed: seed) { progress?.advance(of: $0) }
-        sampled.append("each cure by one network drawn anew, on \(rows) rows, by 4 directions and 8 error signals")
+        let probed = advice.count { $0.isProbed }
+        sampled.append("each cure by one network drawn anew, on \(rows) rows\(probed == 0 ? "" : ", \(probed) of \(advice.count) by probes, their largest from below")")
     }
 }
 

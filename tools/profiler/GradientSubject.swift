@@ -45,7 +45,9 @@ struct GradientSubject {
         options.apply(to: &settings)
         let model = try Model(SafeTensorsFile(contentsOf: URL(filePath: run.model), name: run.model), name: run.model)
         if let columns, columns != model.inputs { throw UsageError("--inputs \(columns): the model of \(run.path) takes \(model.inputs)") }
-        try self.init(Self.experiment(&settings, columns: columns, rows), model, rows, isTrained: true, threads: settings.threads())
+        // The initial model that `fathom train --steps 0` leaves is as it was drawn.
+        let steps = try? SafeTensorsFile(contentsOf: URL(filePath: run.checkpoint), name: run.checkpoint).metadata["step"]
+        try self.init(Self.experiment(&settings, columns: columns, rows), model, rows, isTrained: steps != "0", threads: settings.threads())
     }
 
     private static func experiment(_ settings: inout Settings, columns: Int?, _ rows: Int?) throws -> Experiment {
