@@ -29,7 +29,10 @@ int omp_get_thread_num(void);
 int omp_get_num_threads(void);
 int omp_get_max_threads(void);
 
-int fathom_threads_available(void) { return omp_get_max_threads(); }
+int fathom_threads_available(void) {
+    int threads = omp_get_max_threads();
+    return threads < 1 ? 1 : threads;
+}
 
 void fathom_parallel(int threads, fathom_team_body *body, void *context) {
     if (threads <= 1) {

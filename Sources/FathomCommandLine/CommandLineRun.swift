@@ -9,8 +9,10 @@ package func run<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]
     // A closed pipe and a file at its size limit are errors where they happen, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
+    openStandardDescriptors()
     let name = root.configuration.commandName ?? "fathom"
     do {
+        try checkThreadsOfEnvironment()
         var command = try root.parseAsRoot(arguments)
         try command.run()
         return .done
@@ -26,6 +28,26 @@ package func run<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]
         return .interrupted
     } catch {
         return status(ofParsing: error, root, arguments, recipeCommands)
+    }
+}
+
+/// What is closed at the start would be the number of the next file opened, which everything written to standard output or error would then go to.
+private func openStandardDescriptors() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 { _ = unsafe open("/dev/null", O_RDWR) }
+}
+
+/// OpenMP's runtime ends the process where it cannot take `OMP_NUM_THREADS`, so it is looked at first. Empty, as a job script leaves it, it counts as not set.
+/// - Throws: `FathomError.invalid` unless it is a number of threads, or several between commas.
+private func checkThreadsOfEnvironment() throws {
+    let name = "OMP_NUM_THREADS"
+    guard let value = ProcessInfo.processInfo.environment[name] else { return }
+    guard !value.allSatisfy(\.isWhitespace) else {
+        unsafe unsetenv(name)
+        return
+    }
+    let counts = value.split(separator: ",", omittingEmptySubsequences: false).map { Int($0.trimmingCharacters(in: .whitespaces)) }
+    guard counts.allSatisfy({ $0.map { 1...1024 ~= $0 } ?? false }) else {
+        throw FathomError.invalid("the environment's \(name) is '\(value)'; expected a number of threads from 1 to 1024")
     }
 }
 

@@ -97,7 +97,9 @@ public struct Recipe: Sendable, Equatable {
 
     /// The text of `recipe.yaml`: reads back to an equal recipe.
     public func yaml() throws -> String {
-        let pairs = entries.map { key, value in (Node(key.rawValue), Node(value.plainText)) }
+        let pairs = entries.map { key, value in
+            (Node(key.rawValue), Node(value.plainText, .implicit, Settings.nothings.contains(value.plainText) ? .singleQuoted : .any))
+        }
         return "# fathom train THIS-FILE --output NEW-FOLDER repeats this run.\n"
             + (try Yams.serialize(node: Node(pairs), width: -1, allowUnicode: true))
     }

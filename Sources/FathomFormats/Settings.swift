@@ -69,18 +69,25 @@ public struct Settings: Sendable {
                 throw FathomError.invalid("\(place): unknown key '\(keyScalar.string)'; \(advice)")
             }
             let subject = "\(place): \(key.rawValue)"
-            settings[key] = Setting(text: try Self.text(of: valueNode, subject: subject), subject: subject)
+            var text = try Self.text(of: valueNode, subject: subject)
+            // A column or a file may be called so that its name needs its quotes.
+            if case .scalar(let scalar) = valueNode, !Self.isPlain(scalar), key == .target || key == .data { text = scalar.string }
+            settings[key] = Setting(text: text, subject: subject)
         }
     }
 
     static let allKeys = RecipeKey.allCases.map(\.rawValue).joined(separator: ", ")
 
+    /// What YAML reads as no value, without quotes.
+    static let nothings: Set = ["", "~", "null", "Null", "NULL"]
+
+    private static func isPlain(_ scalar: Node.Scalar) -> Bool { scalar.style == .plain || scalar.style == .any }
+
     /// A value's text; `{every: 100}` is the text `every: 100`.
     private static func text(of node: Node, subject: String) throws -> String {
         switch node {
         case .scalar(let scalar):
-            let isPlain = scalar.style == .plain || scalar.style == .any
-            guard !(isPlain && ["", "~", "null", "Null", "NULL"].contains(scalar.string)) else {
+            guard !(isPlain(scalar) && nothings.contains(scalar.string)) else {
                 throw FathomError.invalid("\(subject) has no value; give one, or leave the line out")
             }
             return scalar.string.trimmingCharacters(in: .whitespacesAndNewlines)

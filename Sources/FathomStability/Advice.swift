@@ -118,7 +118,7 @@ private struct Gain {
     var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) }
 
     init(_ pass: DepthPass, seed: UInt64) throws {
-        let work = (1...pass.steps.count).reduce(0) { $0 + pow(Double(max(pass.size($1 - 1), pass.size($1))), 3) }
+        let last = pass.steps.count, work = ((last == 1 ? 1 : 2)...last).reduce(0) { $0 + pow(Double(max(pass.size($1 - 1), pass.size($1))), 3) }
         if work <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
             self.init(try ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed))
         }

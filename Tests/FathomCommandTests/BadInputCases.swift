@@ -119,7 +119,10 @@ private let flagCases: [BadInput] = [
     train("two classes asked of ten", "digits", "--loss", "binary-cross-entropy", says: "--loss", "10"),
     BadInput(name: "an instruction set that there is not", arguments: ["train", "--data", "digits"], environment: ["FATHOM_ISA": "mmx"], status: 65,
              says: ["FATHOM_ISA", "reference"]),
-]
+] + ["abc", "0", "-1", "2,many", "2147483647"].map {
+    BadInput(name: "OMP_NUM_THREADS is \($0)", arguments: ["train", "--data", "digits"], environment: ["OMP_NUM_THREADS": $0], status: 65,
+             says: ["OMP_NUM_THREADS is '\($0)'", "from 1 to 1024"])
+}
 
 private let tableCases: [BadInput] = [
     train("data that are not there", "nowhere.csv", status: 66, says: "nowhere.csv"),

@@ -278,6 +278,37 @@ struct RunTests {
         try expectSameRun(workshop, "runs/digits-1", "runs/digits-2")
     }
 
+    @Test("the environment may leave the number of threads empty, or give a list") func threadsOfEnvironment() throws {
+        let workshop = try Workshop()
+        for (place, value) in ["", " ", "1", "2, 1"].enumerated() {
+            let outcome = try workshop.fathom(
+                "train", "--data", "digits", "--network", "linear(10)", "--steps", "1", "--output", "run\(place)", environment: ["OMP_NUM_THREADS": value])
+            #expect(outcome.status == 0, "'\(value)': \(outcome.errors)")
+        }
+    }
+
+    @Test("files are only written to by whoever opened them, though nothing is open at the start") func closedDescriptors() throws {
+        let workshop = try Workshop(), shell = Process()
+        try workshop.write("a,b\n1,x\n2,y\n3,x\n4,y\n", "t.csv")
+        shell.executableURL = URL(filePath: "/bin/sh")
+        shell.arguments = ["-c", "exec \(fathomBinary) train --data t.csv --network 'linear(2)' --epochs 2 --output run <&- >&- 2>&-"]
+        shell.currentDirectoryURL = URL(filePath: workshop.path)
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(shell.terminationStatus == 0)
+        let history = String(decoding: try workshop.read("run/history.jsonl"), as: UTF8.self)
+        #expect(history.split(separator: "\n").allSatisfy { $0.hasPrefix("{\"event\":") })
+    }
+
+    @Test("a column may be called null, or begin with a blank", arguments: ["null", "~", "\" x\""]) func oddTargets(name: String) throws {
+        let workshop = try Workshop()
+        try workshop.write("a,\(name)\n1,2\n3,5\n4,9\n", "t.csv")
+        let trained = try workshop.fathom("train", "--data", "t.csv", "--network", "linear(1)", "--epochs", "2", "--output", "run")
+        #expect(trained.status == 0 && !trained.errors.contains("not written"), "\(trained.errors)")
+        let resumed = try workshop.fathom("resume", "run", "--epochs", "4")
+        #expect(resumed.status == 0, "\(resumed.errors)")
+    }
+
     @Test("a reader that closes the pipe ends it quietly", arguments: ["datasets", "train --data digits --epochs 2000 --json --quiet --output run"])
     func closedPipe(_ command: String) throws {
         let workshop = try Workshop()
