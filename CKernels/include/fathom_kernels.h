@@ -777,13 +777,13 @@ typedef struct fathom_call {
 // Runs the calls in order on up to `threads` threads (1: on the caller's, without OpenMP). Same bits for every `threads`.
 void fathom_run(const fathom_call *calls, size_t count, int threads);
 
-// How many of up to `threads` threads the calls pay for, as fathom_run finds out each time: as many as the largest of them does, and one where all together are too
-// little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
-int fathom_list_worth(const fathom_call *calls, size_t count, int threads);
-
 // The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i: behind the barrier that ends it on all
 // threads, or, where it overlaps, when thread 0 has done its share (what it takes over from others counts for the group's last call); times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
 void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
+
+// How many of up to `threads` threads the calls pay for, as fathom_run finds out each time: as many as the largest of them does, and one where all together are too
+// little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
+int fathom_list_worth(const fathom_call *calls, size_t count, int threads);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).
 int fathom_threads_available(void);

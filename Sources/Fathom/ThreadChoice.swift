@@ -2,7 +2,8 @@
 ///
 /// Threads wait for each other many times in a step, so one that has lost its processor to another program stops all of them, and for small layers the waiting
 /// can cost more than the help is worth. No bit depends on the number of threads, so half as many and twice as many are tried from time to time,
-/// a few steps each, and the fastest is kept. Trials become rare where they change nothing: at most one step in a hundred is one.
+/// a few steps each, and the fastest is kept. Trials become rare where they change nothing, and end with their third step where none of these was faster:
+/// 6 of 100 steps are then trials, 12 of 500, of 1,800 and more less than one in a hundred.
 struct ThreadChoice {
     /// At most this many.
     var most: Int {

@@ -1,7 +1,7 @@
 import Fathom
 import Foundation
 
-/// A cure tried on a probe of a network: what the gradient does then.
+/// A cure tried on a network: what the gradient does then.
 public struct Advice: Sendable {
     public let cure: Cure
     /// ln of the largest singular value of ∂h_L/∂h₁; from below where it is probed.

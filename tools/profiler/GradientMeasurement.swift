@@ -39,7 +39,7 @@ struct GradientMeasurement {
     private(set) var rate: (rate: Double, standardError: Double)?
     private(set) var theory: StepTheory?
     private(set) var judgement: Judgement
-    /// The network itself, probed as its cures are.
+    /// The network itself, told as its cures are.
     private(set) var asItIs: Advice?
     private(set) var advice: [Advice] = []
     let threadsUsed = Fathom.Kernels.threadsAvailable
