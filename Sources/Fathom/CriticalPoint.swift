@@ -72,7 +72,7 @@ extension VarianceMap.Source {
 
 extension Activation {
     /// Whether φ(λx) = λφ(x) for λ > 0.
-    var isHomogeneous: Bool {
+    package var isHomogeneous: Bool {
         switch self {
         case .identity, .relu, .leakyReLU: true
         default: false

@@ -24,7 +24,10 @@ public struct DepthPass: Sendable {
 
     /// - Parameter steps: one after another, without gaps; nil: the network's steps of depth.
     /// - Throws: `FathomError.invalid` where the samples do not fit the model, there are none, or the network has no layer with weights.
-    public init(_ model: Model, _ samples: Samples, steps: [Range<Int>]? = nil) throws {
+    public init(_ model: Model, _ samples: Samples, steps: [Range<Int>]? = nil) throws { try self.init(model, samples, steps: steps) { $0 } }
+
+    /// - Parameter continuing: what stands for h_l, and what the next step takes in its place.
+    package init(_ model: Model, _ samples: Samples, steps: [Range<Int>]? = nil, continuing: ([Float]) -> [Float]) throws {
         let steps = steps ?? model.network.stepsOfDepth, inputs = try model.standardizedInputs(samples)
         guard let first = steps.first?.lowerBound, let last = steps.last?.upperBound else {
             throw FathomError.invalid("a network without weights has no steps of depth; give it a layer such as linear(64)")
@@ -38,7 +41,7 @@ public struct DepthPass: Sendable {
         var signals = [first == 0 ? inputs : try forward(inputs, 0..<first)], overflow: Int?
         for (index, step) in steps.enumerated() where overflow == nil {
             let next = try forward(signals[index], step)
-            if next.allSatisfy(\.isFinite) { signals.append(next) } else { overflow = index + 1 }
+            if next.allSatisfy(\.isFinite) { signals.append(continuing(next)) } else { overflow = index + 1 }
         }
         let end = model.network.layers.count
         let outputs = overflow != nil ? [] : last == end ? signals[steps.count] : try forward(signals[steps.count], last..<end)

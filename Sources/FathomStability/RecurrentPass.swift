@@ -19,7 +19,10 @@ public struct RecurrentPass: Sendable {
 
     /// - Parameter position: of a recurrent layer that is not inside another; nil: the first.
     /// - Throws: `FathomError.invalid` where there is none, or the samples do not fit.
-    public init(_ model: Model, _ samples: Samples, position: Int? = nil) throws {
+    public init(_ model: Model, _ samples: Samples, position: Int? = nil) throws { try self.init(model, samples, position: position) { $0 } }
+
+    /// - Parameter continuing: what stands for s_t, and what the next step takes in its place.
+    package init(_ model: Model, _ samples: Samples, position: Int? = nil, continuing: ([Float]) -> [Float]) throws {
         let network = model.network
         guard let position = position ?? network.layers.firstIndex(where: { $0 is Recurrent }), network.layers.indices.contains(position),
               network.layers[position] is Recurrent, let steps = network.inputSteps
@@ -32,7 +35,7 @@ public struct RecurrentPass: Sendable {
             (0..<samples.count).flatMap { (sample: Int) -> ArraySlice<Float> in before[((sample * steps + t) * width)...].prefix(width) }
         }
         var states = [[Float](repeating: 0, count: samples.count * cell.stateSize)]
-        for x in inputs { states.append(cell.forward(x, state: states[states.count - 1])) }
+        for x in inputs { states.append(continuing(cell.forward(x, state: states[states.count - 1]))) }
         self.states = states
     }
 

@@ -158,6 +158,16 @@ import Testing
                 #expect(abs(exponents.qr - exponents.trajectories) < 0.06, "gain \(gain): \(exponents)")
             }
         }
+        // Signals of φ(cx) = cφ(x) shrink or grow by some 10⁶⁰ here. A power of two in the weights scales every number, and adds its logarithm.
+        let straight = LyapunovLab(activation: .relu, width: 24, steps: 120, averages: 1, gains: [], seed: 6)
+        for exponents in [straight.deep, straight.recurrent] {
+            let one = try exponents(1, 6)
+            #expect(abs(one.qr - one.trajectories) < 0.06, "\(one)")
+            for gain in [0.125, 8] {
+                let other = try exponents(gain, 6)
+                #expect([(one.qr, other.qr), (one.trajectories, other.trajectories), (one.predicted, other.predicted)].allSatisfy { abs($0 + log(gain) - $1) < 1e-9 })
+            }
+        }
         // Linear networks have Newman's largest exponent; 60 layers of it vary by √(ψ′(12)/4/60) = 0.019.
         let linear = LyapunovLab(activation: .identity, width: 24, steps: 120, averages: 1, gains: [], seed: 7)
         let exponents = try linear.deep(gain: 1, seed: 7), newman = LyapunovSpectrum.gaussian(size: 24, variance: 1 / 24.0)[0]
@@ -208,6 +218,32 @@ import Testing
             }
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["recurrent.html"])
+    }
+
+    private static func run(_ arguments: [String]) throws -> LabResult {
+        let command = try LabCommand.parse(arguments)
+        return try command.chosen().run(command.parameters())
+    }
+
+    /// What is found where options turn things round, and words that would not be true there.
+    static let statements: [(arguments: [String], found: [String], untrue: [String])] = [
+        (["lyapunov", "--gain", "0.01", "0.8", "--width", "6", "--steps", "80", "--averages", "2"], ["at 1 of 2 gains; nothing to compare at 0.01"], ["passes", "–"]),
+        (["lyapunov", "--gain", "3", "0.5", "--width", "16", "--steps", "40", "--averages", "2"], ["through zero between gains of 0.5 and 3", "at every gain"], ["nothing"]),
+        (["lyapunov", "--gain", "1e30", "--width", "3", "--steps", "8", "--averages", "1"], ["network: nothing to compare at 1e+30, where Jacobians"], ["differ"]),
+    ]
+
+    @Test(arguments: statements) func whatIsFoundIsTrueOfItsNumbers(_ statement: (arguments: [String], found: [String], untrue: [String])) throws {
+        let findings = try Self.run(statement.arguments).findings.joined(separator: "\n")
+        for text in statement.found { #expect(findings.contains(text), "\(findings)") }
+        for text in statement.untrue { #expect(!findings.contains(text), "\(findings)") }
+    }
+
+    @Test func neitherWayToAnExponentHidesTheOther() throws {
+        let result = try Self.run(["lyapunov", "--width", "6", "--steps", "16", "--averages", "1", "--gain", "1.5", "0.8"])
+        for chart in result.charts.prefix(2) {
+            #expect(Set(chart.series.map(\.style)).count == chart.series.count)
+            #expect(chart.series.filter { $0.style == .line }.allSatisfy { $0.x == $0.x.sorted() })
+        }
     }
 
     @Test func aPictureFitsTwentyColumns() throws {

@@ -18,8 +18,7 @@ struct IsometryLab {
 
         init(_ activation: Activation) throws {
             // Without biases where that is a point of its own; else with those that the initializer `critical` takes.
-            let isStraight = [1, -1].allSatisfy { activation.function(2 * $0).value == 2 * activation.function($0).value }
-            bias = isStraight ? 0 : Initializer.criticalBias(activation)
+            bias = activation.isHomogeneous ? 0 : Initializer.criticalBias(activation)
             let (theory, point) = try MeanField.critical(activation, biasVariance: bias * bias)
             (weight, variance) = (theory.weightVariance.squareRoot(), point.variance)
         }

@@ -105,7 +105,7 @@ func spread<T>(_ values: [T], most: Int) -> [T] {
 
 /// Four significant digits, "–" of what is not finite.
 func figure(_ value: Double, digits: Int = 4) -> String { value.isFinite ? String(format: "%.\(digits)g", value) : "–" }
-/// "+0.0123 ± 0.0004"
+/// "+0.0123 ± 0.0004", "–" of what is no number.
 func figure(_ value: Double, _ standardError: Double) -> String {
-    standardError.isFinite ? String(format: "%+.4f ± %.1g", value, standardError) : String(format: "%+.4f", value)
+    value.isNaN ? "–" : standardError.isFinite ? String(format: "%+.4f ± %.1g", value, standardError) : String(format: "%+.4f", value)
 }

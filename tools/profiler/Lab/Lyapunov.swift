@@ -21,12 +21,21 @@ struct LyapunovLab {
         var qr: Double, trajectories: Double, predicted: Double
     }
 
+    /// A signal brought back to the size of 1 where φ(cx) = cφ(x) for c > 0, by a power of two, which rounds nothing: without biases, Jacobians and what a
+    /// relative separation grows by are then the same at every size, while the signal itself would leave float32. Of other activations it is as it was.
+    private func resized(_ signal: [Float]) -> [Float] {
+        let size = (signal.squareSum / Double(signal.count)).squareRoot()
+        guard activation.isHomogeneous, size > 0, size.isFinite else { return signal }
+        let scale = Double(sign: .plus, exponent: -size.exponent, significand: 1)
+        return signal.map { Float(Double($0) * scale) }
+    }
+
     // MARK: Deep networks
 
     func deep(gain: Double, seed: UInt64) throws -> Exponents {
         let network = try Network("[linear(\(width), bias: false, init: gaussian(\(gain))) \(activation)] * \(steps)")
         let inputs = normals(width, seed: seed)
-        let pass = try DepthPass(Model(network, inputs: width, seed: seed), Samples(rows: inputs, columns: width))
+        let pass = try DepthPass(Model(network, inputs: width, seed: seed), Samples(rows: inputs, columns: width), continuing: resized)
         if let step = pass.overflow { throw FathomError.invalid("with gain \(figure(gain)) the forward pass overflows at step \(step); a smaller --gain or fewer --steps keep it finite") }
         var product = GradedProduct(columns: width, directions: 2, seed: seed), u = product.directions.firstColumn, growth: [Double] = []
         for l in (settled.lowerBound...steps).reversed() { product.take(try pass.backward(l, product.directions)) }
@@ -64,7 +73,7 @@ struct LyapunovLab {
         var random = CounterRandom(seed: seed, stream: 0x4859)
         let weights = (0..<width * width).map { _ in Float(random.normal() * gain / Double(width).squareRoot()) }
         let inputs = [Float(width).squareRoot()] + [Float](repeating: 0, count: steps - 1)
-        return try RecurrentPass(model.replacing(["1.weight_hh_l0": weights]), Samples(rows: inputs, columns: steps))
+        return try RecurrentPass(model.replacing(["1.weight_hh_l0": weights]), Samples(rows: inputs, columns: steps), continuing: resized)
     }
 
     func recurrent(gain: Double, seed: UInt64) throws -> Exponents {
@@ -84,8 +93,8 @@ struct LyapunovLab {
     /// Distance of the two trajectories at the start, relative to a state whose units are 1.
     static let distance = 0x1p-10
 
-    /// A trajectory and one beside it, s_t and s_t + d, t = 2 … T: ln(‖d_t‖/‖d_{t−1}‖), where d is put back to its first length after every step; or else
-    /// ln‖d_t‖ as it goes.
+    /// A trajectory and one beside it, s_t and s_t + d, t = 2 … T: ln(‖d_t‖/‖d_{t−1}‖), where d is put back to its first length after every step, and s_t to its
+    /// size where it may be; or else ln‖d_t‖ as it goes.
     func separations(_ pass: RecurrentPass, renormalized: Bool) throws -> [Double] {
         let cell = try CellStep(pass.model, position: pass.position, rows: 2), length = Self.distance * Double(width).squareRoot()
         let direction = normals(width, seed: seed, stream: 0x44), norm = direction.squareSum.squareRoot()
@@ -93,7 +102,7 @@ struct LyapunovLab {
         var state = pass.states[1]
         for _ in 2...steps {
             let after = cell.forward([0, 0], state: state + zip(state, d).map { Float(Double($0) + $1) })
-            state = Array(after[..<width])
+            state = renormalized ? resized(Array(after[..<width])) : Array(after[..<width])
             d = (0..<width).map { Double(after[width + $0]) - Double(after[$0]) }
             let now = d.reduce(0) { $0 + $1 * $1 }.squareRoot()
             separations.append(log(renormalized ? now / length : now))
@@ -108,8 +117,8 @@ struct LyapunovLab {
 extension LabExperiment {
     static let lyapunov = LabExperiment(
         name: "lyapunov",
-        sees: "two nearby trajectories drift apart at the rate that QR of the Jacobians gives; with the gain the rate goes from negative (gradients vanish) "
-            + "through zero to positive (chaos, gradients explode)",
+        sees: "two nearby trajectories drift apart or together at the rate that QR of the Jacobians gives; at gains where it is negative gradients vanish, "
+            + "where it is positive they explode",
         options: [
             (.activation, "tanh"), (.gain, "0.5 0.75 0.9 1 1.1 1.25 1.5 2 3"), (.width, "128"), (.steps, "200, layers or time steps"), (.averages, "4"), (.seed, ""),
         ]
@@ -130,6 +139,8 @@ extension LyapunovLab {
             (qr, trajectories) = (SampleMean(networks.map(\.qr)), SampleMean(networks.map(\.trajectories)))
             predicted = networks.reduce(0) { $0 + $1.predicted } / Double(networks.count)
         }
+
+        var apart: Double { (qr.mean - trajectories.mean).magnitude }
     }
 
     func result() throws -> LabResult {
@@ -139,12 +150,12 @@ extension LyapunovLab {
         let seeds = (0..<UInt64(averages)).map { seed &+ $0 }
         let deep = try gains.map { gain in Figures(try seeds.map { try self.deep(gain: gain, seed: $0) }) }
         add(deep, "largest_exponent", "Deep network: nats a layer", "½ ln χ₁", to: &result)
-        result.findings = findings(deep, "deep network")
+        result.findings = [finding(deep, "deep network")]
         guard hasRecurrentLayer else { return result }
         let recurrent = try gains.map { gain in Figures(try seeds.map { try self.recurrent(gain: gain, seed: $0) }) }
         add(recurrent, "recurrent_exponent", "Recurrent layer: nats a time step", "½ ln χ₁, wide", to: &result)
         addDistances(to: &result)
-        result.findings += findings(recurrent, "recurrent layer")
+        result.findings.append(finding(recurrent, "recurrent layer"))
         return result
     }
 
@@ -158,10 +169,11 @@ extension LyapunovLab {
             [figure(gain), figure(row.qr.mean, row.qr.standardError), figure(row.trajectories.mean, row.trajectories.standardError), String(format: "%+.4f", row.predicted)]
         }))
         func points(_ value: (Figures) -> Double) -> [(Double, Double)] { zip(gains, figures).map { ($0, value($1)) } }
+        // A line lies behind points: what agrees is seen of both.
         result.charts.append(Chart(
             title, x: Axis("gain"), y: Axis("largest exponent"),
             [.init("by QR", .points, points(\.qr.mean), error: averages > 1 ? figures.map(\.qr.standardError) : []), .init(theory, .theory, points(\.predicted)),
-             .init("two trajectories", .points, points(\.trajectories.mean), look: 1)], marks: [.y(0, "neither")]))
+             .init("two trajectories", .line, points(\.trajectories.mean).sorted { $0.0 < $1.0 }, look: 1)], marks: [.y(0, "neither")]))
     }
 
     /// Not renormalized: how two trajectories part, or meet.
@@ -176,14 +188,25 @@ extension LyapunovLab {
             "Distance of two trajectories of the recurrent layer", x: Axis("time step"), y: Axis("distance", .logarithmic), series))
     }
 
-    private func findings(_ figures: [Figures], _ system: String) -> [String] {
-        let apart = figures.map { ($0.qr.mean - $0.trajectories.mean).magnitude }.max() ?? 0
-        let order = zip(gains, figures).sorted { $0.0 < $1.0 }
-        let crossing = zip(order, order.dropFirst()).first { $0.1.qr.mean <= 0 && $1.1.qr.mean > 0 }.map { below, above in
-            let (a, b) = (below.1.qr.mean, above.1.qr.mean)
-            return below.0 - a * (above.0 - below.0) / (b - a)
+    private func finding(_ figures: [Figures], _ system: String) -> String {
+        let order = zip(gains, figures).sorted { $0.0 < $1.0 }, compared = order.filter { $0.1.apart.isFinite }
+        func list(_ reason: String, where isOfIt: (Figures) -> Bool) -> String? {
+            let gains = order.filter { !$0.1.apart.isFinite && isOfIt($0.1) }.map { figure($0.0) }
+            return gains.isEmpty ? nil : "nothing to compare at \(gains.joined(separator: ", ")), where \(reason)"
         }
-        return ["\(system): the two ways agree within \(figure(apart, digits: 2)) nats" + (crossing.map { "; the exponent passes through zero at a gain of \(figure($0, digits: 3))" } ?? "")]
+        let agreement = compared.map(\.1.apart).max().map {
+            "the two ways differ by \(figure($0, digits: 2)) nats at most, compared at \(compared.count == order.count ? "every gain" : "\(compared.count) of \(order.count) gains")"
+        }
+        let exponents = order.filter(\.1.qr.mean.isFinite)
+        let crossing = zip(exponents, exponents.dropFirst()).first { $0.1.qr.mean <= 0 && $1.1.qr.mean > 0 }.map { below, above in
+            let (a, b) = (below.1.qr.mean, above.1.qr.mean)
+            return "the exponent passes through zero between gains of \(figure(below.0)) and \(figure(above.0)), by a straight line at "
+                + figure(below.0 - a * (above.0 - below.0) / (b - a), digits: 3)
+        }
+        return "\(system): " + [
+            agreement, list("Jacobians of a network multiply to 0") { !$0.qr.mean.isFinite }, list("float32 cannot hold one trajectory beside another") { $0.qr.mean.isFinite },
+            crossing,
+        ].compactMap(\.self).joined(separator: "; ")
     }
 }
 
