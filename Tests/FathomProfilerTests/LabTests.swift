@@ -238,6 +238,15 @@ import Testing
         for text in statement.untrue { #expect(!findings.contains(text), "\(findings)") }
     }
 
+    /// Gaussian relu networks have singular values beyond four times their rms.
+    @Test func aHistogramHasAllSingularValues() throws {
+        let result = try Self.run(["isometry", "--activation", "relu", "--width", "32", "--averages", "2"])
+        for series in result.charts[0].series {
+            let mass = zip(series.y, zip(series.x, series.x.dropFirst())).reduce(0) { $0 + $1.0 * ($1.1.1 - $1.1.0) }
+            #expect(series.style == .histogram && abs(mass - 1) < 1e-12, "\(series.name): \(mass)")
+        }
+    }
+
     @Test func neitherWayToAnExponentHidesTheOther() throws {
         let result = try Self.run(["lyapunov", "--width", "6", "--steps", "16", "--averages", "1", "--gain", "1.5", "0.8"])
         for chart in result.charts.prefix(2) {

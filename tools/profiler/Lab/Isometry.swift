@@ -122,7 +122,8 @@ extension IsometryLab {
     }
 
     private func addHistogram(_ activation: Activation, _ spectra: [(Weights, [Spectrum])], to result: inout LabResult) {
-        let edges = stride(from: -0.0625, through: 4, by: 0.125).map { $0 }
+        let largest = spectra.flatMap { $0.1.flatMap(\.singularValues) }.filter(\.isFinite).max() ?? 0
+        let edges = stride(from: -0.0625, through: max(4, largest + 0.125), by: 0.125).map { $0 }
         let series = spectra.map { weights, drawn in
             let values = drawn.flatMap(\.singularValues)
             let density = zip(edges, edges.dropFirst()).map { low, high in Double(values.count { $0 >= low && $0 < high }) / Double(values.count) / (high - low) }
