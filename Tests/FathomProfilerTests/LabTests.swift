@@ -230,12 +230,34 @@ import Testing
         (["lyapunov", "--gain", "0.01", "0.8", "--width", "6", "--steps", "80", "--averages", "2"], ["at 1 of 2 gains; nothing to compare at 0.01"], ["passes", "–"]),
         (["lyapunov", "--gain", "3", "0.5", "--width", "16", "--steps", "40", "--averages", "2"], ["through zero between gains of 0.5 and 3", "at every gain"], ["nothing"]),
         (["lyapunov", "--gain", "1e30", "--width", "3", "--steps", "8", "--averages", "1"], ["network: nothing to compare at 1e+30, where Jacobians"], ["differ"]),
+        (["conditioning", "--gain", "0.5", "--steps", "1"], ["grows ×1.02e+03, along the most squeezed it is left with ×0.000977"], []),
+        (["conditioning", "--gain", "1", "--steps", "1"], ["no direction is stretched"], ["grows"]),
+        (["conditioning", "--depth", "1000", "--steps", "1"], ["float32 has no number"], ["grows"]),
+        (["saturation", "--activation", "relu", "--depth", "8", "--width", "32", "--averages", "2"], ["still not below 1", "signal grows ×"], ["of itself"]),
+        (["saturation", "--gain", "0.25", "--depth", "4", "--width", "16", "--averages", "2"], ["below 1 at all these inputs; ‖W‖", "0 of 4 layers", "of itself"], ["though"]),
+        (["recurrent", "--gain", "0.1", "--width", "2", "--steps", "10"], ["never grows"], ["grows to"]),
+        (["recurrent", "--gain", "0.95", "--width", "32", "--steps", "2"], ["grows to ×1.98, and is ×1.98 after 2 steps"], ["vanishes"]),
+        (["tower", "--activation", "identity", "--gain", "0.5", "--input", "5", "--depth", "3"], ["per layer it changes by ×0.5"], []),
+        (["tower", "--input", "0", "--depth", "3"], ["the gradient is 0"], ["per layer"]),
+        (["tower", "--activation", "tanh", "--input", "5", "--depth", "2"], ["times what one rounding"], ["%"]),
+        (["tower", "--train", "--activation", "tanh", "--weight", "0"], ["its gradient is 0"], ["lost"]),
+        (["tower", "--train", "--activation", "identity", "--gain", "1e30", "--depth", "5"], ["no number for the loss of the first step"], ["frozen"]),
+        (["linear", "--width", "2", "--depth", "1000", "--averages", "1"], ["float32 has no digits for any ∂L/∂W_k"], ["every"]),
     ]
 
     @Test(arguments: statements) func whatIsFoundIsTrueOfItsNumbers(_ statement: (arguments: [String], found: [String], untrue: [String])) throws {
         let findings = try Self.run(statement.arguments).findings.joined(separator: "\n")
         for text in statement.found { #expect(findings.contains(text), "\(findings)") }
         for text in statement.untrue { #expect(!findings.contains(text), "\(findings)") }
+    }
+
+    @Test func theCureWhoseExponentIsNearestToZeroIsNamed() throws {
+        let result = try Self.run(["depth", "--activation", "relu", "--depth", "4", "--width", "6", "--steps", "2"])
+        let rows = try objects(result.lines("depth")).filter { $0["quantity"] as? String == "exponent" && ($0["x"] as? [String: Any])?["depth"] as? Int == 4 }
+        func size(_ row: [String: Any]) -> Double { (row["measured"] as? Double ?? .infinity).magnitude }
+        let order = rows.sorted { size($0) < size($1) }.compactMap { ($0["x"] as? [String: Any])?["change"] as? String }
+        #expect(result.findings.contains { $0.contains("nearest to zero for \(order[0]) (") && $0.contains("furthest for \(order[order.count - 1]) (") }, "\(result.findings)")
+        #expect(LabExperiment.depth.sees.contains("bring it to zero") == false)
     }
 
     /// Gaussian relu networks have singular values beyond four times their rms.
@@ -306,6 +328,7 @@ import Testing
         let command = try LabCommand.parse(arguments), experiment = try command.chosen(), result = try experiment.run(command.parameters())
         #expect(try objects(result.lines(experiment.name)).allSatisfy { $0["measured"] is Double || $0["measured_reason"] is String })
         #expect(result.text(experiment, width: 40, unicode: true).contains("found:"))
+        #expect(!result.findings.contains { finding in ["NaN", "–"].contains { finding.contains($0) } }, "\(result.findings)")
     }
 
     @Test func anotherFileIsNotWrittenOver() throws {

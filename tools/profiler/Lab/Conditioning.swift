@@ -14,7 +14,7 @@ struct ConditioningLab {
         Matrix(rows: modes, columns: modes, values: normals(modes * modes, seed: seed, stream: stream).map(Double.init)).qr().q
     }
 
-    /// From `gain` down to its reciprocal, in equal factors.
+    /// From `gain` to its reciprocal, in equal factors.
     var singularValues: [Double] { (0..<modes).map { pow(gain, 1 - 2 * Double($0) / Double(modes - 1)) } }
 
     // MARK: Directions
@@ -123,9 +123,14 @@ extension ConditioningLab {
             "Gradient by direction", x: Axis("singular value of a layer", .logarithmic), y: Axis("gradient", .logarithmic),
             [.init("measured", .points, Array(zip(values, measured))), .init("σ^\(depth)", .theory, Array(zip(values, exact)))], marks: [.y(1, "neither")]))
         let off = zip(measured, exact).map { abs($0 / $1 - 1) }.max() ?? 0
+        guard measured.allSatisfy(\.isFinite), off.isFinite else {
+            return result.findings.append("after \(depth) layers float32 has no number for what comes back along some direction")
+        }
+        let (stretched, squeezed) = gain < 1 ? (modes - 1, 0) : (0, modes - 1)
+        let ends = gain == 1 ? "no direction is stretched, none squeezed"
+            : "along the most stretched direction the gradient grows ×\(figure(measured[stretched], digits: 3)), along the most squeezed it is left with ×\(figure(measured[squeezed], digits: 3))"
         result.findings.append(
-            "along the most stretched direction the gradient grows ×\(figure(measured[0], digits: 3)), along the most squeezed it is left with ×\(figure(measured[modes - 1], digits: 3)); "
-                + "measured is within \(figure(off, digits: 2)) of exact" + (off > 1e-3 ? ": float32's rounding of what is stretched falls on what is squeezed" : ""))
+            "\(ends); measured is within \(figure(off, digits: 2)) of exact" + (off > 1e-3 ? ": float32's rounding of what is stretched falls on what is squeezed" : ""))
     }
 
     private func addLearning(to result: inout LabResult) throws {

@@ -108,8 +108,8 @@ struct DepthLab {
 extension LabExperiment {
     static let depth = LabExperiment(
         name: "depth",
-        sees: "the further the exponent at initialization is from zero, the shallower a network must be to learn in as many steps; residual forms bring it to zero and "
-            + "learn at every depth, plain tanh networks to about six depth scales",
+        sees: "what each cure makes of the exponent at initialization, and to which depth the network then learns in so many steps; and how far that is for plain tanh "
+            + "networks, given steps enough, beside six depth scales",
         options: [
             (.activation, "sigmoid"), (.depth, "64, the largest"), (.width, "32"), (.steps, "of training, 300"), (.data, "digits"), (.seed, ""),
         ]
@@ -151,9 +151,15 @@ extension DepthLab {
             "Accuracy beside the exponent", x: Axis("|exponent|, nats a step"), y: Axis("accuracy"),
             depths.map { depth in .init("\(depth) layers", .points, trials.filter { $0.depth == depth && $0.exponent.isFinite }.map { ($0.exponent.magnitude, $0.accuracy) }) }))
         if let deepest = depths.last {
-            let here = trials.filter { $0.depth == deepest }, own = here.first?.accuracy ?? 0
+            let here = trials.filter { $0.depth == deepest }, own = here.first?.accuracy ?? 0, order = here.sorted { $0.exponent.magnitude < $1.exponent.magnitude }
             if let best = here.max(by: { $0.accuracy < $1.accuracy }) {
-                result.findings.append("at \(deepest) layers the network as it is reaches \(percent(own)), with \(best.change) \(percent(best.accuracy))")
+                result.findings.append(
+                    "at \(deepest) layers the network as it is reaches \(percent(own)), "
+                        + (best.accuracy > own ? "with \(best.change) \(percent(best.accuracy))" : "and no cure reaches more"))
+            }
+            if let near = order.first, let far = order.last {
+                func text(_ trial: Trial) -> String { String(format: "%@ (%+.2f)", trial.change, trial.exponent) }
+                result.findings.append("the exponent is nearest to zero for \(text(near)), furthest for \(text(far))")
             }
         }
     }

@@ -80,8 +80,8 @@ struct IsometryLab {
 extension LabExperiment {
     static let isometry = LabExperiment(
         name: "isometry",
-        sees: "orthogonal weights keep all singular values together where the activation is nearly linear, Gaussian ones spread them with every layer, and relu "
-            + "spreads both; the variance grows with depth as Pennington's formula says",
+        sees: "orthogonal weights keep all singular values together where the activation is nearly linear, Gaussian ones spread them with every layer, and so does "
+            + "an activation whose slopes differ, as relu's; in wide networks the variance grows with depth as Pennington's formula says",
         options: [
             (.activation, "identity, tanh, relu and hardtanh"), (.depth, "8"), (.width, "128"), (.averages, "4"), (.seed, ""),
         ]

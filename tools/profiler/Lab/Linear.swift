@@ -104,8 +104,12 @@ extension LinearNetworks {
             header: ["k", "measured", "exact", "product of norms"], rows: spread(Array(rows.enumerated()), most: 10).map { k, row in
                 [String(k + 1)] + [row.measured, row.exact, row.bound].map { figure($0, digits: 5) }
             }))
-        let off = layers.map { $0.measured.distance(to: $0.exact) / $0.exact.frobeniusNorm }.max() ?? 0
-        result.findings.append("every ∂L/∂W_k is its backward product times its forward product to \(figure(off, digits: 2)) of its norm")
+        // Smaller ones are subnormal in float32, where digits are lost.
+        let normal = layers.filter { $0.exact.frobeniusNorm > Double(width) * 0x1p-126 }
+        let off = normal.map { $0.measured.distance(to: $0.exact) / $0.exact.frobeniusNorm }.max()
+        result.findings.append(
+            off.map { "\(normal.count == depth ? "every" : "where float32 has digits for it, in \(normal.count) of \(depth) layers,") ∂L/∂W_k is its backward product times its forward "
+                + "product to \(figure($0, digits: 2)) of its norm" } ?? "float32 has no digits for any ∂L/∂W_k")
     }
 
     private func addProducts(_ products: [(logSingularValues: [Double], logBound: Double)], to result: inout LabResult) {

@@ -90,7 +90,7 @@ extension LabExperiment {
     static let recurrent = LabExperiment(
         name: "recurrent",
         sees: "through a recurrent layer the gradient goes as the spectral radius to the power of the lag where the layer is linear and its weights are normal; "
-            + "other weights let it grow first, tanh and gates let it vanish sooner or later",
+            + "with other weights it may grow first, and with tanh or gates their slopes decide too",
         options: [
             (.gain, "0.9 1 1.1: spectral radii"), (.width, "32"), (.steps, "100, of time"), (.input, "1, the deviation of inputs"), (.seed, ""),
         ]
@@ -153,9 +153,9 @@ extension RecurrentLab {
     private func findings(_ curves: [Curve]) -> [String] {
         let normal = curves.filter { $0.isLinear && $0.setting.weights != .nonnormal }
         let off = normal.flatMap { curve in curve.logNorms.enumerated().map { abs(exp($1 - Double($0) * log(curve.radius)) - 1) } }.max() ?? 0
-        let grown = curves.filter { $0.isLinear && $0.setting.weights == .nonnormal && $0.radius < 1 }.map { ($0.radius, exp($0.logNorms.max() ?? 0)) }
+        let grown = curves.filter { $0.isLinear && $0.setting.weights == .nonnormal && $0.radius < 1 }.map { ($0.radius, $0.logNorms.max() ?? 0, $0.logNorms[steps]) }
         return ["with normal weights the linear layer's gradient is ρ^lag to \(figure(off, digits: 2)) of itself at every lag"] + grown.map {
-            "with weights that are not normal, ρ = \(figure($0)), it grows to ×\(figure($1, digits: 3)) before it vanishes"
+            "with weights that are not normal, ρ = \(figure($0)), it \($1 > 1e-6 ? "grows to \(factorText($1))" : "never grows"), and is \(factorText($2)) after \(steps) steps"
         }
     }
 }

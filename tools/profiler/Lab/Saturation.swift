@@ -71,7 +71,7 @@ extension LabExperiment {
     static let saturation = LabExperiment(
         name: "saturation",
         sees: "a weight matrix that stretches makes a Jacobian that squeezes once its activations are saturated, and layers each of which still stretches some "
-            + "direction make a network through which the gradient vanishes",
+            + "direction can make a network through which the gradient vanishes",
         options: [
             (.activation, "tanh"), (.gain, "2: weights N(0, gain²/width), in the network biases N(0, gain²)"), (.depth, "64"), (.width, "128"),
             (.averages, "16"), (.seed, ""),
@@ -112,12 +112,16 @@ extension SaturationLab {
             }))
         func points(_ i: Int) -> [(Double, Double)] { rows.map { ($0.0, $0.1[i].mean) } }
         result.charts.append(Chart(
-            "W stretches, DW squeezes", x: Axis("deviation of the inputs", .logarithmic), y: Axis("norm, mean σ²", .logarithmic),
+            "What W stretches by, and DW", x: Axis("deviation of the inputs", .logarithmic), y: Axis("norm, mean σ²", .logarithmic),
             [.init("‖W‖", .line, points(0)), .init("‖DW‖", .line, points(1)), .init("mean σ² of DW", .points, points(2)), .init("χ₁", .theory, rows.map { ($0.0, $0.2) })],
             marks: [.y(1, "neither")]))
-        if let first = rows.first(where: { $0.1[1].mean < 1 }) {
-            result.findings.append("from inputs of \(figure(first.0)) on, ‖DW‖ is below 1, though ‖W‖ is \(figure(first.1[0].mean, digits: 3))")
+        let squeezing = rows.reversed().prefix { $0.1[1].mean < 1 }.count, norm = rows[0].1[0].mean
+        let fate = switch squeezing {
+        case 0: "at inputs of \(figure(scales[scales.count - 1])) ‖DW‖ is \(figure(rows[rows.count - 1].1[1].mean, digits: 3)), still not below 1"
+        case rows.count: "‖DW‖ is below 1 at all these inputs"
+        default: "from inputs of \(figure(rows[rows.count - squeezing].0)) on, ‖DW‖ is below 1"
         }
+        result.findings.append("\(fate)\(squeezing > 0 && norm > 1 ? ", though" : ";") ‖W‖ is \(figure(norm, digits: 3))")
     }
 
     private func addNetwork(to result: inout LabResult) throws {
@@ -145,6 +149,6 @@ extension SaturationLab {
         let stretching = layers.count { $0.jacobian > 1 }
         result.findings.append(
             "\(stretching) of \(depth) layers stretch some direction (‖DW‖ from \(figure(layers.map(\.jacobian).min()!, digits: 3)) to \(figure(layers.map(\.jacobian).max()!, digits: 3))), "
-                + "and over the network a random error signal is left with \(factorText(norms[0])) of itself")
+                + "and over the network a random error signal \(norms[0] < 0 ? "is left with \(factorText(norms[0])) of itself" : "grows \(factorText(norms[0]))")")
     }
 }

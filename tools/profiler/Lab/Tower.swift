@@ -58,8 +58,8 @@ struct Tower {
 extension LabExperiment {
     static let tower = LabExperiment(
         name: "tower",
-        sees: "the gradient of one weight below L activations is a product of L slopes: it falls or grows by about the same factor with every layer, until "
-            + "float32 has no number for it",
+        sees: "the gradient of one weight below L activations is a product of L slopes: once these have settled it falls or grows by the same factor with "
+            + "every layer, until float32 has no number for it",
         options: [
             (.activation, "sigmoid"), (.depth, "75; 20 with --train"), (.weight, "1"), (.input, "1"), (.gain, "1: σ(z) = φ(gain·z)"), (.train, ""),
             (.steps, "of training, 12"), (.seed, ""),
@@ -113,9 +113,14 @@ extension Tower {
 
     private func findings(_ measured: [Float], _ exact: [DoubleDouble], _ deviations: [(units: Double, limit: Double)]) -> [String] {
         let last = exact.count, worst = deviations.map { $0.units / $0.limit }.max() ?? 0
-        var findings = ["at L = \(last) the gradient is \(figure(exact[last - 1].high)); per layer it changes by ×\(figure(pow(exact[last - 1].high.magnitude, 1 / Double(last))))"]
-        if worst.isFinite { findings.append("float32 is off by \(percent(worst)) of what rounding allows, at worst") }
-        let subnormal = measured.firstIndex { $0.isSubnormal }, zero = measured.firstIndex(of: 0), infinite = measured.firstIndex { !$0.isFinite }
+        let factor = pow(exact[last - 1].high.magnitude / Double(input).magnitude, 1 / Double(last))
+        var findings = ["at L = \(last) the gradient is \(figure(exact[last - 1].high))" + (factor.isFinite ? "; per layer it changes by ×\(figure(factor))" : "")]
+        if worst.isFinite {
+            findings.append("float32 is off by \(worst > 1 ? "\(figure(worst, digits: 3)) times" : "\(percent(worst)) of") what one rounding or two a layer would add up to, at worst")
+        }
+        /// From where on all are.
+        func onset(_ isOfIt: (Float) -> Bool) -> Int? { measured.lastIndex { !isOfIt($0) }.map { $0 + 1 < last ? $0 + 1 : nil } ?? 0 }
+        let zero = onset { $0 == 0 }, infinite = onset { !$0.isFinite }, subnormal = onset { $0.isSubnormal || $0 == 0 }.flatMap { $0 == zero ? nil : $0 }
         if let subnormal { findings.append("from L = \(subnormal + 1) on the gradient is a subnormal float32: digits are lost with every layer") }
         if let zero { findings.append("from L = \(zero + 1) on float32 has 0 for it: the weight cannot move") }
         if let infinite { findings.append("from L = \(infinite + 1) on float32 has no number for it") }

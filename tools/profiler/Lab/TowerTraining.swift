@@ -63,9 +63,10 @@ struct TowerTraining {
 
     private func finding(_ name: String, _ steps: [Step]) -> String {
         guard let first = steps.first, let last = steps.last else { return "" }
+        guard first.loss.isFinite else { return "training \(name): float32 has no number for the loss of the first step" }
         if last.weight == first.weight {
-            return "training \(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since a change of "
-                + "\(figure(Self.rate * first.gradient)) is lost beside \(figure(Double(first.weight)))"
+            return "training \(name): frozen: after \(steps.count - 1) steps the weight has the same bits, since "
+                + (first.gradient == 0 ? "its gradient is 0" : "a change of \(figure(Self.rate * first.gradient)) is lost beside \(figure(Double(first.weight)))")
         }
         if !last.loss.isFinite { return "training \(name): exploding: the first step throws the weight from \(figure(Double(first.weight))) to \(figure(Double(steps[1].weight))); after \(steps.count - 1) steps float32 has no number for the loss" }
         return "training \(name): the weight goes from \(figure(Double(first.weight))) to \(figure(Double(last.weight))), the loss from \(figure(first.loss)) to \(figure(last.loss))"
