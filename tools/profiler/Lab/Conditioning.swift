@@ -128,9 +128,9 @@ extension ConditioningLab {
         }
         let (stretched, squeezed) = gain < 1 ? (modes - 1, 0) : (0, modes - 1)
         let ends = gain == 1 ? "no direction is stretched, none squeezed"
-            : "along the most stretched direction the gradient grows ×\(figure(measured[stretched], digits: 3)), along the most squeezed it is left with ×\(figure(measured[squeezed], digits: 3))"
+            : "along the most stretched direction the gradient comes back ×\(figure(measured[stretched], digits: 3)), along the most squeezed ×\(figure(measured[squeezed], digits: 3))"
         result.findings.append(
-            "\(ends); measured is within \(figure(off, digits: 2)) of exact" + (off > 1e-3 ? ": float32's rounding of what is stretched falls on what is squeezed" : ""))
+            "\(ends); measured is off by \(figure(off, digits: 2)) of exact at most" + (off > 1e-3 ? ": float32's rounding of what is stretched falls on what is squeezed" : ""))
     }
 
     private func addLearning(to result: inout LabResult) throws {

@@ -155,7 +155,7 @@ extension LinearNetworks {
             [.init("measured", .points, spectrum.exponents.enumerated().map { (Double($0 + 1), $1) }, error: averages > 1 ? spectrum.standardError : []),
              .init("Newman 1986", .theory, theory.enumerated().map { (Double($0 + 1), $1) })]))
         let worst = rows.map { ($0.0 - $0.2).magnitude / $0.1 }.max() ?? .nan
-        if worst.isFinite { result.findings.append("the exponents are within \(figure(worst, digits: 2)) standard errors of Newman's formula") }
+        if worst.isFinite { result.findings.append("the exponent furthest from Newman's formula is off by \(figure(worst, digits: 2)) standard errors") }
     }
 }
 

@@ -204,7 +204,7 @@ extension LyapunovLab {
                 + figure(below.0 - a * (above.0 - below.0) / (b - a), digits: 3)
         }
         return "\(system): " + [
-            agreement, list("Jacobians of a network multiply to 0") { !$0.qr.mean.isFinite }, list("float32 cannot hold one trajectory beside another") { $0.qr.mean.isFinite },
+            agreement, list("Jacobians of a network multiply to 0") { !$0.qr.mean.isFinite }, list("float32 does not tell one trajectory from another") { $0.qr.mean.isFinite },
             crossing,
         ].compactMap(\.self).joined(separator: "; ")
     }
