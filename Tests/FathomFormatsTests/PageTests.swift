@@ -73,6 +73,13 @@ struct PageTests {
         for path in parsed.values("d") { #expect(!path.contains("nan") && !path.contains("inf") && !path.contains("e"), "\(path.prefix(100))") }
     }
 
+    @Test("a number of the text stays on one line")
+    func numbersInText() {
+        var page = Page("t")
+        page.paragraph("from 1.5e-3 <to> 2e7")
+        #expect(page.html.contains("<p>from <span class=\"whole\">1.5e-3</span> &lt;to&gt; 2e7</p>"))
+    }
+
     @Test("a page asks for nothing outside itself, and runs nothing")
     func selfContained() {
         let parsed = ParsedPage(Self.page.html)

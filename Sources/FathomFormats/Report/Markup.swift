@@ -18,6 +18,9 @@ func escaped(_ text: String) -> String {
     return result
 }
 
+/// Escaped text whose lines do not end within a number: not after the sign of an exponent.
+func prose(_ text: String) -> String { escaped(text).replacing(/[0-9.]+e-[0-9]+/) { "<span class=\"whole\">\($0.output)</span>" } }
+
 /// A place in a figure, to a tenth of its unit: "12", "12.3".
 func coordinate(_ value: Double) -> String {
     let tenths = Int((value * 10).rounded())

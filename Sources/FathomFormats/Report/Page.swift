@@ -23,17 +23,17 @@ public struct Page: Sendable {
 
     public mutating func heading(_ text: String) { add("<h2>\(escaped(text))</h2>") }
 
-    public mutating func paragraph(_ text: String) { add("<p>\(escaped(text))</p>") }
+    public mutating func paragraph(_ text: String) { add("<p>\(prose(text))</p>") }
 
     /// The sentence to read first.
     /// - Parameter isBad: whether something is wrong.
     public mutating func verdict(_ text: String, isBad: Bool = false) {
-        add("<p class=\"verdict\(isBad ? " bad" : "")\">\(isBad ? "▲ " : "")\(escaped(text))</p>")
+        add("<p class=\"verdict\(isBad ? " bad" : "")\">\(isBad ? "▲ " : "")\(prose(text))</p>")
     }
 
     public mutating func list(_ items: [String]) {
         guard !items.isEmpty else { return }
-        add("<ul>" + items.map { "<li>\(escaped($0))</li>" }.joined() + "</ul>")
+        add("<ul>" + items.map { "<li>\(prose($0))</li>" }.joined() + "</ul>")
     }
 
     /// Text as it is, such as a recipe.

@@ -4,11 +4,11 @@ let pageStyle = """
     --c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b8578f;--c4:#a87200;--c5:#3a9bd9;--c6:#1b1f24}
     @media screen and (prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--soft:#9aa4af;--edge:#39414a;--grid:#282e35;--panel:#1c2026;--gap:#2d333a;\
     --bad:#ff8a80;--c0:#4ba3e3;--c1:#f0803c;--c2:#2fc498;--c3:#dd8fbb;--c4:#e6a52e;--c5:#8fd0f5;--c6:#e6e9ed}}
-    *{box-sizing:border-box}
+    *{box-sizing:border-box}html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
     body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","DejaVu Sans",sans-serif}
     main{max-width:1120px;margin:0 auto;padding:20px 16px 48px}
     h1{font-size:24px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}h2{font-size:18px;margin:32px 0 8px;padding-top:12px;border-top:1px solid var(--edge)}
-    p,ul{max-width:80ch;margin:8px 0;overflow-wrap:anywhere}ul{padding-left:20px}.subtitle{color:var(--soft)}
+    p,ul{max-width:80ch;margin:8px 0;overflow-wrap:anywhere}ul{padding-left:20px}.whole{white-space:nowrap}.subtitle{color:var(--soft)}
     .verdict{font-size:17px;padding:10px 14px;background:var(--panel);border-left:4px solid var(--c0);max-width:none}.verdict.bad{border-left-color:var(--bad)}
     pre{background:var(--panel);padding:12px;overflow-x:auto;font:13px/1.45 ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre-wrap;overflow-wrap:anywhere}
     /* Shadows at the sides where a table goes on. */
