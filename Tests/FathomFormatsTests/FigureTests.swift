@@ -14,10 +14,21 @@ struct FigureTests {
         #expect(Ruler.linearTicks(lower, upper, 5).map(\.text).joined(separator: " ") == expected)
     }
 
-    @Test("an axis of things that are counted is marked at whole numbers", arguments: [(0.0, 3.0, "0 1 2 3"), (0, 0.5, "0"), (0, 40, "0 10 20 30 40")])
+    @Test("an axis of things that are counted is marked at whole numbers", arguments: [(0.0, 3.0, "0 1 2 3"), (0, 0.5, "0"), (0.9, 1.1, "1"), (0, 40, "0 10 20 30 40")])
     func wholeTicks(_ lower: Double, _ upper: Double, _ expected: String) {
         let ruler = Ruler(Axis("", range: lower...upper, isWhole: true), [], from: 0, to: 1)
         #expect(ruler.ticks(5).map(\.text).joined(separator: " ") == expected)
+    }
+
+    @Test("shares lie between 0 and 1, a little above the largest; what has limits has no room beyond them")
+    func shares() {
+        func ruler(_ axis: Axis, _ values: [Double]) -> [Double] {
+            let ruler = Ruler(axis, values, from: 0, to: 1)
+            return [ruler.lower, ruler.upper]
+        }
+        for (values, upper) in [([0.0, .nan, 0], 1.02), ([], 1.02), ([0.1, 0.5], 0.53), ([1, 0], 1.02)] { #expect(ruler(.share("", of: values), values) == [0, upper]) }
+        #expect(ruler(Axis("", limits: 0...1), [0]) == [0, 1] && ruler(Axis("", limits: 0...1), [1, 1]) == [0.9, 1] && ruler(Axis("", limits: 0...1), [0.5, 1])[1] == 1)
+        #expect(ruler(.places("", 1), [1]) == [0.9, 1.1] && ruler(.places("", 40), [1, 40]) == [1, 40] && ruler(.places("", 0), []) == [0.9, 1.1])
     }
 
     @Test("a logarithmic axis is marked at powers of ten, a short one between them too", arguments: [
@@ -105,6 +116,43 @@ struct FigureTests {
         #expect(zip(green, green.dropFirst()).allSatisfy { $0 < $1 })
         #expect([-1e308, -1, 0, 1, 2, 3, 1e308].map { ColorScale.level($0, in: 0...2) } == [0, 0, 0, 24, 47, 47, 47])
         #expect(ColorScale.level(1.7e308, in: -1.7e308...1.7e308) == 47 && ColorScale.level(3, in: 3...3) == 24)
+    }
+
+    /// Texts of a figure with their places and classes.
+    private static func texts(_ svg: String) -> [String: (x: Double, y: Double, classes: String)] {
+        let found = svg.matches(of: /<text x="([-0-9.]+)" y="([-0-9.]+)"(?: class="([a-z ]+)")?>([^<]*)<\/text>/)
+        return Dictionary(found.map { (String($0.4), (Double($0.1) ?? .nan, Double($0.2) ?? .nan, String($0.3 ?? ""))) }) { first, _ in first }
+    }
+
+    @Test("the colours of a heat map have every value that has room, each under its mark")
+    func colorScaleTicks() throws {
+        let svg = HeatMap("m", rows: ["0.linear"], "layer", columns: ["1", "2"], "step", [0, 0.031], unit: "share", range: 0...0.031).svg, texts = Self.texts(svg)
+        let marks = svg.matches(of: /<path class="axis" d="M([0-9.]+)/).compactMap { Double($0.1) }
+        #expect(try ["0.00", "0.01", "0.02", "0.03"].map { try #require(texts[$0]).x } == marks)
+        #expect(try #require(marks.first) >= 4 + 2 * Drawing.digit)
+    }
+
+    @Test("the name of a mark stands where no data lie")
+    func namesOfMarks() throws {
+        let places = (1...60).map(Double.init)
+        func name(_ values: [Double]) throws -> (x: Double, y: Double, classes: String) {
+            try #require(Self.texts(Chart("c", x: Axis("layer"), y: Axis("σ", range: 0...2), [.line("rms", places, values)], marks: [.y(1, "neither grows")]).svg)["neither grows"])
+        }
+        // The line stands at 124 of the figure.
+        let alone = try name(places.map { _ in 2 }), below = try name(places.map { $0.truncatingRemainder(dividingBy: 2) == 0 ? 1.02 : 1.2 })
+        let right = try name(places.map { $0 < 30 ? ($0.truncatingRemainder(dividingBy: 2) == 0 ? 0.8 : 1.2) : 2 })
+        #expect(alone.y < 124 && !alone.classes.contains("end") && below.y > 124 && right.classes == "name end")
+        let histogram = Chart("c", x: Axis("x"), y: Axis("directions"), [.histogram("h", edges: [0, 1, 2, 3], [5, 5, 5])], marks: [.x(1.5, "rms"), .x(1.6, "mean")]).svg
+        let rms = try #require(Self.texts(histogram)["rms"]), mean = try #require(Self.texts(histogram)["mean"])
+        #expect(rms.y < 24 && mean.y != rms.y)
+    }
+
+    @Test("the legend names what is drawn, and a line alone where its colour is that of another figure")
+    func legends() {
+        func names(_ series: [Chart.Series]) -> [String] { ["a", "b"].filter(Self.texts(Chart("c", x: Axis("x"), y: Axis("y"), series).svg).keys.contains) }
+        #expect(names([.line("a", [1, 2], [3, 4])]) == [] && names([.line("a", [1, 2], [3, 4], look: 1)]) == ["a"])
+        #expect(names([.line("a", [1, 2], [3, 4]), .line("b", [1, 2], [4, 3])]) == ["a", "b"] && names([.line("a", [1, 2], [3, 4]), .line("b", [1, 2], [.nan, .nan])]) == ["a"])
+        #expect(Chart("c", x: Axis("x"), y: Axis("y"), [.line("a", [1], [.nan])]).svg.contains("no values"))
     }
 
     @Test("tooltips say what every series is at a place")

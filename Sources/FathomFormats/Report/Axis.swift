@@ -9,12 +9,23 @@ public struct Axis: Sendable, Hashable {
     public var scale: Scale
     /// What is shown; nil: all that is drawn. What lies outside is cut off.
     public var range: ClosedRange<Double>?
+    /// What no value can lie beyond, so that no room is left there; nil: there is no such thing.
+    public var limits: ClosedRange<Double>?
     /// Whether only whole numbers are marked, as of things that are counted.
     public var isWhole: Bool
 
-    public init(_ label: String, _ scale: Scale = .linear, range: ClosedRange<Double>? = nil, isWhole: Bool = false) {
-        (self.label, self.scale, self.range, self.isWhole) = (label, scale, range, isWhole)
+    public init(_ label: String, _ scale: Scale = .linear, range: ClosedRange<Double>? = nil, limits: ClosedRange<Double>? = nil, isWhole: Bool = false) {
+        (self.label, self.scale, self.range, self.limits, self.isWhole) = (label, scale, range, limits, isWhole)
     }
+
+    /// Of shares: from 0 to a little above the largest, to 1 where all are 0.
+    public static func share(_ label: String, of values: some Sequence<Double>) -> Axis {
+        let largest = values.filter(\.isFinite).max() ?? 0
+        return Axis(label, range: 0...(largest > 0 ? min(1.02, 1.06 * largest) : 1.02))
+    }
+
+    /// Of things that stand in a row, the first of them 1.
+    public static func places(_ label: String, _ count: Int) -> Axis { Axis(label, range: 1...Double(max(1, count)), isWhole: true) }
 }
 
 /// An axis laid over a length of the figure.
@@ -50,6 +61,9 @@ struct Ruler {
         } else if room.isFinite {
             (low, high) = (max(low - room, -Self.largest), min(high + room, Self.largest))
         }
+        if let limits = axis.limits {
+            (low, high) = (max(low, Self.transformed(limits.lowerBound, axis.scale)), min(high, Self.transformed(limits.upperBound, axis.scale)))
+        }
         (lower, upper) = (low, high)
     }
 
@@ -76,6 +90,20 @@ struct Ruler {
     /// Values worth marking, at most about `count`, with their texts.
     func ticks(_ count: Int) -> [(value: Double, text: String)] {
         scale == .linear ? Self.linearTicks(lower, upper, count, least: isWhole ? 1 : 0) : logarithmicTicks(count)
+    }
+
+    /// Of those ticks, along an axis from left to right, as many as have room for their texts.
+    func roomyTicks(_ count: Int) -> [(value: Double, text: String)] {
+        var ticks = ticks(count)
+        while ticks.count > 2, isCrowded(ticks) { ticks = ticks.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element) }
+        return ticks
+    }
+
+    private func isCrowded(_ ticks: [(value: Double, text: String)]) -> Bool {
+        zip(ticks, ticks.dropFirst()).contains { a, b in
+            guard let p = position(a.value), let q = position(b.value) else { return false }
+            return q - p < Double(a.text.count + b.text.count) / 2 * Drawing.digit + 8
+        }
     }
 
     /// The next of 1, 2 or 5 times a power of ten.

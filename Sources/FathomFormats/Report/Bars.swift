@@ -14,7 +14,7 @@ public struct Bars: Figure {
         (self.title, self.names, self.x, self.series, self.note) = (title, names, x, series, note)
     }
 
-    private static let thickness = 11.0, gap = 7.0, longestName = 22
+    private static let thickness = 11.0, gap = 7.0, longestName = 24
 
     public var svg: String {
         var drawing = Drawing()

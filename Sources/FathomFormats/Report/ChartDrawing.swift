@@ -2,9 +2,11 @@ import Foundation
 
 /// Draws a `Chart`.
 struct ChartDrawing {
-    private let chart: Chart
+    /// Without the series that have nothing to draw.
+    private var chart: Chart
     /// Colour and mark of each series.
     private let looks: [Int]
+    private let isNamed: Bool
     private let x: Ruler, y: Ruler
     private let left: Double, right: Double, top: Double, bottom: Double
     private let xTicks: [(value: Double, text: String)], yTicks: [(value: Double, text: String)]
@@ -13,55 +15,54 @@ struct ChartDrawing {
     private static let tooltips = 60, marksOnLine = 8
     /// Points that have a tooltip each.
     private static let titledPoints = 1_000
+    /// Marks whose names are written.
+    private static let namedMarks = 4
     private static let height = 200.0
 
     init(_ chart: Chart) {
-        self.chart = chart
         var looks: [Int] = [], next = 0
         for series in chart.series {
             let look = series.look ?? (series.style == .theory && !looks.isEmpty ? looks[looks.count - 1] : next)
             looks.append(look)
             next = max(next, look + 1)
         }
-        self.looks = looks
         (top, bottom) = (24, 24 + Self.height)
         let ys = chart.series.flatMap { series -> [Double] in
             let errors = series.error.isEmpty ? [] : zip(series.y, series.error).flatMap { $1.isFinite ? [$0 - $1, $0 + $1] : [] }
             return series.y + errors + (series.style == .histogram && chart.y.scale == .linear ? [0] : [])
         } + chart.marks.filter { $0.direction == .horizontal }.map(\.value)
-        y = Ruler(chart.y, ys, from: bottom, to: top, padding: 0.06)
+        let y = Ruler(chart.y, ys, from: bottom, to: top, padding: 0.06)
         yTicks = y.ticks(5)
         left = min(96, 12 + Double(yTicks.map(\.text.count).max() ?? 1) * Drawing.digit)
         right = Drawing.width - 12
         let isOfBars = chart.series.contains { $0.style == .histogram }
         let xs = chart.series.flatMap(\.x) + chart.marks.filter { $0.direction == .vertical }.map(\.value)
-        x = Ruler(chart.x, xs, from: left, to: right, padding: isOfBars ? 0 : 0.02)
-        var ticks = x.ticks(6)
-        while ticks.count > 2, Self.isCrowded(ticks, x) { ticks = ticks.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element) }
-        xTicks = ticks
-    }
-
-    private static func isCrowded(_ ticks: [(value: Double, text: String)], _ ruler: Ruler) -> Bool {
-        zip(ticks, ticks.dropFirst()).contains { a, b in
-            guard let p = ruler.position(a.value), let q = ruler.position(b.value) else { return false }
-            return q - p < Double(a.text.count + b.text.count) / 2 * Drawing.digit + 8
+        let x = Ruler(chart.x, xs, from: left, to: right, padding: isOfBars ? 0 : 0.02)
+        xTicks = x.roomyTicks(6)
+        let drawn = chart.series.indices.filter { index in
+            zip(chart.series[index].x, chart.series[index].y).contains { x.position($0) != nil && y.position($1) != nil }
         }
+        // A line alone is what the title says, unless it is told from those of other figures by its colour.
+        isNamed = chart.series.count > 1 || chart.series.contains { $0.look != nil }
+        (self.x, self.y, self.chart, self.looks) = (x, y, chart, drawn.map { looks[$0] })
+        self.chart.series = drawn.map { chart.series[$0] }
     }
 
     var svg: String {
         var drawing = Drawing()
         drawAxes(&drawing)
         // A picture in the picture cuts off what lies outside, without a name that another figure of the page might have too.
-        drawing.begin(x: left - 4, y: top - 4, width: right + 8 - left, height: bottom - top + 5)
+        drawing.begin(x: left - 4, y: top - 4, width: right + 8 - left, height: bottom - top + 8)
         drawMarks(&drawing)
         let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }
         for index in order { draw(chart.series[index], looks[index], &drawing) }
         drawing.end()
-        if !chart.series.contains(where: { places($0).contains { $0 != nil } }) {
+        drawNames(&drawing)
+        if chart.series.isEmpty {
             drawing.text((left + right) / 2, (top + bottom) / 2 - 10, "no values", "label middle")
         }
         drawTooltips(&drawing)
-        let legend = Legend(chart.series.count > 1 ? entries : [], left: 4)
+        let legend = Legend(isNamed ? entries : [], left: 4)
         legend.draw(&drawing, top: bottom + 36)
         return drawing.svg(height: bottom + 38 + legend.height, title: chart.title)
     }
@@ -89,16 +90,54 @@ struct ChartDrawing {
     }
 
     private func drawMarks(_ drawing: inout Drawing) {
-        for (index, mark) in chart.marks.enumerated() {
-            guard let place = (mark.direction == .vertical ? x : y).position(mark.value) else { continue }
-            let isRight = place > (left + right) / 2
+        for mark in chart.marks {
             switch mark.direction {
-            case .vertical:
-                drawing.line(place, top, place, bottom, "mark")
-                if chart.marks.count <= 4 { drawing.text(place + (isRight ? -4 : 4), top + 10 + 13 * Double(index % 4), mark.name, isRight ? "end" : "") }
-            case .horizontal:
-                drawing.line(left, place, right, place, "mark")
-                if chart.marks.count <= 4 { drawing.text(left + 4, place < top + 16 ? place + 12 : place - 4, mark.name) }
+            case .vertical: if let place = x.position(mark.value) { drawing.line(place, top - 4, place, bottom, "mark") }
+            case .horizontal: if let place = y.position(mark.value) { drawing.line(left, place, right, place, "mark") }
+            }
+        }
+    }
+
+    /// Names of a few marks, where the least of the data lies.
+    private func drawNames(_ drawing: inout Drawing) {
+        guard (1...Self.namedMarks).contains(chart.marks.count) else { return }
+        var placing = NamePlacing(data: chart.series.flatMap(boxes), texts: [NamePlacing.Place(x: 4, y: 12, anchor: "").box(chart.y.label + " ")])
+        for mark in chart.marks {
+            let places = namePlaces(mark).filter { $0.box(mark.name).left >= 0 && $0.box(mark.name).right <= Drawing.width }
+            if let place = placing.place(mark.name, places) { drawing.text(place.x, place.y, mark.name, "name \(place.anchor)") }
+        }
+    }
+
+    /// Above an upright line, or down along it; over a level one or under it.
+    private func namePlaces(_ mark: Chart.Mark) -> [NamePlacing.Place] {
+        switch mark.direction {
+        case .vertical:
+            guard let place = x.position(mark.value), (left...right).contains(place) else { return [] }
+            let half = Double(mark.name.count) * Drawing.letter / 2
+            let above = NamePlacing.Place(x: min(place, Drawing.width - 2 - half), y: top - 8, anchor: "middle")
+            let sides = place > (left + right) / 2 ? [(-4.0, "end"), (4.0, "")] : [(4.0, ""), (-4.0, "end")]
+            return [above] + stride(from: top + 10, to: bottom - 4, by: 13).flatMap { y in sides.map { NamePlacing.Place(x: place + $0.0, y: y, anchor: $0.1) } }
+        case .horizontal:
+            guard let place = y.position(mark.value), (top...bottom).contains(place) else { return [] }
+            let rows = [place - 4, place + 13].filter { $0 > top + 8 && $0 < bottom - 2 }, ends = [(left + 4, ""), (right - 4, "end")]
+            let between = stride(from: left + 20, to: right, by: 16).map { ($0, "") }
+            return (ends + between).flatMap { x, anchor in rows.map { NamePlacing.Place(x: x, y: $0, anchor: anchor) } }
+        }
+    }
+
+    /// Where a series lies, about.
+    private func boxes(_ series: Chart.Series) -> [Box] {
+        if series.style == .histogram { return bars(series) }
+        let places = Polyline.thinned(places(series)), reach = 4.0
+        guard series.style != .points else {
+            return places.compactMap(\.self).map { Box(left: $0.x - reach, top: $0.y - reach, right: $0.x + reach, bottom: $0.y + reach) }
+        }
+        return zip(places, places.dropFirst()).flatMap { from, to -> [Box] in
+            guard let from, let to else { return [] }
+            let pieces = max(1, (max(abs(to.x - from.x), abs(to.y - from.y)) / reach).rounded(.up))
+            return stride(from: 0.5, to: pieces, by: 1).map { piece in
+                let x = from.x + (to.x - from.x) * piece / pieces, y = from.y + (to.y - from.y) * piece / pieces
+                return Box(left: x - reach / 2, top: y - reach / 2, right: x + reach / 2, bottom: y + reach / 2)
             }
         }
     }
@@ -109,7 +148,7 @@ struct ChartDrawing {
         let color = Look.color(look)
         switch series.style {
         case .histogram:
-            drawing.path(bars(series), "bar \(color)")
+            drawing.path(bars(series).map(\.outline).joined(), "bar \(color)")
         case .points:
             drawErrors(series, color, &drawing)
             drawPoints(series, look, &drawing)
@@ -117,7 +156,7 @@ struct ChartDrawing {
             drawErrors(series, color, &drawing)
             let places = places(series)
             drawing.path(Polyline.path(Polyline.thinned(places)), (series.style == .line ? "line " : series.style == .theory ? "line theory " : "line raw ") + color)
-            if series.style == .line, chart.series.count > 1 || series.y.count <= 30 {
+            if series.style == .line, isNamed || series.y.count <= 30 {
                 let marked = Polyline.spread(places, series.y.count <= 30 ? 30 : Self.marksOnLine, shift: look)
                 drawing.path(marked.map { Self.mark($0, look) }.joined(), "point \(color)")
             }
@@ -159,12 +198,12 @@ struct ChartDrawing {
         drawing.path(bars.joined(), "line error \(color)")
     }
 
-    private func bars(_ series: Chart.Series) -> String {
-        series.y.indices.map { index in
-            guard let a = x.position(series.x[index]), let b = x.position(series.x[index + 1]), let place = y.position(series.y[index]) else { return "" }
-            let base = y.scale == .linear ? y.position(0) ?? bottom : bottom
-            return "M\(coordinate(a)) \(coordinate(base))V\(coordinate(place))H\(coordinate(b))V\(coordinate(base))z"
-        }.joined()
+    private func bars(_ series: Chart.Series) -> [Box] {
+        let base = y.scale == .linear ? y.position(0) ?? bottom : bottom
+        return series.y.indices.compactMap { index in
+            guard let a = x.position(series.x[index]), let b = x.position(series.x[index + 1]), let place = y.position(series.y[index]) else { return nil }
+            return Box(left: a, top: place, right: b, bottom: base)
+        }
     }
 
     // MARK: Legend and tooltips

@@ -29,10 +29,11 @@ public struct ComparisonReport {
         add(chart("Training loss", Axis("loss", scale)) { ($0.steps, Self.smoothed($0.values(.loss), scale)) }, &page)
         for (key, title) in [("validation_loss", "Validation loss"), ("validation_accuracy", "Validation accuracy")] {
             let all = runs.compactMap { $0.history.epochCurve(key)?.values }
-            let y = key.hasSuffix("loss") ? Axis("loss", RunHistory.scale(all.joined())) : Axis("share of rows that are right")
+            let y = key.hasSuffix("loss") ? Axis("loss", RunHistory.scale(all.joined())) : RunHistory.accuracyAxis
             add(chart(title, y) { $0.epochCurve(key) }, &page)
         }
-        add(chart("Learning rate", Axis("learning rate")) { ($0.steps, $0.values(.learningRate)) }, &page)
+        let highestRates = runs.compactMap { $0.history.values(.learningRate).filter(\.isFinite).max() }
+        add(chart("Learning rate", Axis("learning rate", RunHistory.scale(highestRates))) { ($0.steps, $0.values(.learningRate)) }, &page)
         let fastest = runs.flatMap { $0.history.epochCurve("samples_per_second")?.values ?? [] }.filter(\.isFinite).max() ?? 1
         add(chart("Speed", Axis("samples per second", range: 0...max(fastest, 1) * 1.1)) { $0.epochCurve("samples_per_second") }, &page)
         page.heading("Gradient")
@@ -68,7 +69,7 @@ public struct ComparisonReport {
             return .line(run.1, gradient.indices.map { Double($0 + 1) }, gradient.map { pow(10, $0) }, look: index)
         }
         guard !series.isEmpty else { return nil }
-        return Chart("Gradient by layer, in the last steps", x: Axis("layer with parameters", isWhole: true), y: Axis("‖∂L/∂W‖", .logarithmic), series)
+        return Chart("Gradient by layer, in the last steps", x: Axis.places("layer with parameters", series.map(\.y.count).max() ?? 1), y: Axis("‖∂L/∂W‖", .logarithmic), series)
     }
 
     /// Maps of that many runs, in the same colours.

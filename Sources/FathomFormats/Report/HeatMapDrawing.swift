@@ -151,19 +151,17 @@ struct HeatMapDrawing {
     /// - Returns: the height of the figure.
     private func drawScale(_ drawing: inout Drawing, top: Double) -> Double {
         let colors = (map.scale == .sequential ? ColorScale.sequential : .diverging).colors, width = 180.0
+        let ruler = Ruler(Axis("", range: range), [], from: 0, to: width)
+        let ticks = ruler.roomyTicks(5).compactMap { tick in ruler.position(tick.value).map { ($0, tick.text) } }
+        // The first text stands under its mark, whole.
+        let left = 4 + (ticks.first.map { max(0, Double($0.1.count) * Drawing.digit / 2 - $0.0) } ?? 0)
         drawing.text(4, top + 10, map.unit, "label")
-        drawing.begin(x: 4, y: top + 16, width: width, height: 10, units: (colors.count, 1))
+        drawing.begin(x: left, y: top + 16, width: width, height: 10, units: (colors.count, 1))
         for (level, color) in colors.enumerated() { drawing.raw("<path class=\"cell\" color=\"\(color)\" d=\"M\(level) 0h1v1h-1z\"/>") }
         drawing.end()
-        let ruler = Ruler(Axis("", range: range), [], from: 4, to: 4 + width)
-        var free = 0.0
-        for tick in ruler.ticks(5) {
-            guard let place = ruler.position(tick.value) else { continue }
-            let half = Double(tick.text.count) * Drawing.digit / 2, middle = max(place, half)
-            guard middle - half >= free else { continue }
-            drawing.line(place, top + 26, place, top + 30, "axis")
-            drawing.text(middle, top + 42, tick.text, "middle")
-            free = middle + half + 2
+        for (place, text) in ticks {
+            drawing.line(left + place, top + 26, left + place, top + 30, "axis")
+            drawing.text(left + place, top + 42, text, "middle")
         }
         guard let line = map.line else { return top + 48 }
         drawing.line(220, top + 21, 244, top + 21, "halo")

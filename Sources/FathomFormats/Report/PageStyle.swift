@@ -21,6 +21,7 @@ let pageStyle = """
     figure{margin:0;min-width:0;break-inside:avoid}figcaption{margin-bottom:6px}figcaption span{display:block;color:var(--soft);font-size:13px;line-height:1.4}
     figure>svg{display:block;width:100%;height:auto;overflow:hidden}
     text{font-size:12px;fill:var(--ink)}.small{font-size:11px}.label{fill:var(--soft)}.end{text-anchor:end}.middle{text-anchor:middle}
+    .name{paint-order:stroke;stroke:var(--paper);stroke-width:3.6;stroke-linejoin:round}
     .c0{color:var(--c0)}.c1{color:var(--c1)}.c2{color:var(--c2)}.c3{color:var(--c3)}.c4{color:var(--c4)}.c5{color:var(--c5)}.c6{color:var(--c6)}
     .grid,.axis,.mark,.line,.over,.halo{fill:none;stroke-linejoin:round;stroke-linecap:round}.grid{stroke:var(--grid)}.axis{stroke:var(--soft)}
     .mark{stroke:var(--soft);stroke-dasharray:2 4}.line{stroke:currentColor;stroke-width:1.7}.theory{stroke-dasharray:6 4}.raw{stroke-width:1;opacity:.3}.error{stroke-width:1.1}

@@ -17,6 +17,8 @@ extension RunHistory {
     private var stepAxis: Axis { Self.stepAxis(last: steps.last ?? 1) }
     static func stepAxis(last: Double) -> Axis { Axis("step", range: 0...max(1, last), isWhole: true) }
 
+    static let accuracyAxis = Axis("share of rows that are right", limits: 0...1)
+
     /// The values of every step; smoothed, before them pale, where they are many.
     func curve(_ name: String, _ values: [Double], _ scale: Axis.Scale, look: Int) -> [Chart.Series] {
         guard Chart.isWorthSmoothing(values) else { return [.line(name, steps, values, look: look)] }
@@ -50,7 +52,7 @@ extension RunHistory {
     var accuracyFigure: Chart? {
         guard let (steps, values) = epochCurve("validation_accuracy") else { return nil }
         let test = end?["test_accuracy"]?.double.map { [Chart.Mark.y($0, "test")] } ?? []
-        return Chart("Accuracy", x: stepAxis, y: Axis("share of rows that are right"), [.line("validation", steps, values, look: 1)], marks: test)
+        return Chart("Accuracy", x: stepAxis, y: Self.accuracyAxis, [.line("validation", steps, values, look: 1)], marks: test)
     }
 
     var learningRateFigure: Chart? {
@@ -123,7 +125,7 @@ extension RunHistory {
             let values = grid.columns.map { grid.value(layer, quantity, $0) }
             return Chart.Series.line(name, x, isLogarithmic ? values.map { pow(10, $0) } : values)
         }
-        let y = Axis(unit, isLogarithmic ? .logarithmic : .linear, range: isShare ? 0...1.02 : nil)
+        let y = isShare ? Axis.share(unit, of: series.flatMap(\.y)) : Axis(unit, isLogarithmic ? .logarithmic : .linear)
         return Chart(title, x: stepAxis, y: y, series, note: poolingNote(grid, rows: 1))
     }
 
