@@ -236,6 +236,17 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
         #expect(overflow.contains("overflows at step") && !overflow.contains("Gradient by layer"))
     }
 
+    @Test func thePageSaysWhetherTheGainIsOverTimeOrDepth() throws {
+        let time = try Self.measured("sequence(28) rnn(8) last linear(3)", inputs: 28).page.html, depth = try Self.measured("[linear(8) tanh] * 6 linear(3)", inputs: 8).page.html
+        #expect(time.contains("<b>Gain over all time steps") && depth.contains("<b>Gain over the whole depth"))
+    }
+
+    @Test func thePageOfOneLayerCountsItOnce() throws {
+        let html = try Self.measured("linear(10)", inputs: 64).page.html
+        #expect(html.contains("<span>1 is 0.linear</span>") && html.contains(">1</text>"))
+        for text in ["0.90", "0.95", "-1.0"] { #expect(!html.contains(">\(text)</text>"), "\(text)") }
+    }
+
     @Test func outputIsAFileOrAFolderAndNothingElseIsOverwritten() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "fathom-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

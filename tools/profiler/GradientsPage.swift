@@ -51,21 +51,22 @@ extension GradientMeasurement {
     // MARK: Figures
 
     private var layerFigures: [Chart] {
-        let layers = pass.layers, places = layers.indices.map { Double($0 + 1) }, x = Axis("layer, from the input"), last = layers.last?.name ?? ""
-        let names = layers.isEmpty ? "" : "1 is \(layers[0].name), \(layers.count) is \(last)"
+        let layers = pass.layers, places = layers.indices.map { Double($0 + 1) }, x = Axis.places("layer, from the input", layers.count)
+        let ends = [(1, layers.first), (layers.count, layers.dropFirst().last)].compactMap { place, layer in layer.map { "\(place) is \($0.name)" } }
         var charts: [Chart] = []
         if layers.contains(where: { $0.logGradientNorm != nil }) {
             charts.append(Chart("Gradient by layer", x: x, y: Axis("log₁₀ of the norm"), [
                 .line("of what the layer learns", places, layers.map { $0.logGradientNorm.map(decimal) ?? .nan }),
                 .line("of its output", places, layers.map { $0.logSignalGradientNorm.map(decimal) ?? .nan }),
-            ], note: names))
+            ], note: ends.joined(separator: ", ")))
         }
         if request.parts.contains(.signal), !layers.isEmpty {
             charts.append(Chart("Activations by layer", x: x, y: Axis("activation"), [
                 .line("standard deviation", places, layers.map(\.activationStd)), .line("mean", places, layers.map(\.activationMean)),
             ]))
-            charts.append(Chart("Saturated and dead", x: x, y: Axis("share"), [
-                .line("saturated", places, layers.map { $0.saturated ?? .nan }), .line("dead columns", places, layers.map { $0.dead ?? .nan }),
+            let saturated = layers.map { $0.saturated ?? .nan }, dead = layers.map { $0.dead ?? .nan }
+            charts.append(Chart("Saturated and dead", x: x, y: Axis.share("share", of: saturated + dead), [
+                .line("saturated", places, saturated), .line("dead columns", places, dead),
             ], note: "saturated: |φ′| below a twentieth of its maximum; dead: φ′ = 0 in every row"))
         }
         let measured = zip(places, jacobians).compactMap { place, jacobian in jacobian.map { (place: place, jacobian: $0) } }
@@ -87,8 +88,8 @@ extension GradientMeasurement {
         for log in logs { counts[min(bins - 1, Int((log - low) / (high - low) * Double(bins)))] += 1 }
         let over = spectrum.isOverTime ? "time steps" : spectrum.steps == 1 ? "step of depth" : "steps of depth", collapsed = spectrum.first?.collapsed ?? 0
         return Chart(
-            "Spectrum over \(spectrum.steps) \(over)", x: Axis("log₁₀ σ"), y: Axis("directions"), [.histogram("singular values", edges: edges, counts)],
-            marks: [.x(decimal(spectrum.logRMS), "rms")], note: collapsed > 0 ? "\(collapsed) more are 0" : "")
+            "Spectrum over \(spectrum.steps) \(over)", x: Axis("log₁₀ σ"), y: Axis("directions", range: 0...1.06 * (counts.max() ?? 1), isWhole: true),
+            [.histogram("singular values", edges: edges, counts)], marks: [.x(decimal(spectrum.logRMS), "rms")], note: collapsed > 0 ? "\(collapsed) more are 0" : "")
     }
 
     private var exponents: Chart? {
@@ -96,7 +97,7 @@ extension GradientMeasurement {
         let lyapunov = spectrum.lyapunov, pairs = zip(lyapunov.exponents, lyapunov.standardError).filter { $0.0.isFinite }.sorted { $0.0 > $1.0 }
         guard pairs.count > 1 else { return nil }
         return Chart(
-            "Lyapunov exponents", x: Axis("rank"), y: Axis(spectrum.isOverTime ? "nats a time step" : "nats a step of depth"),
+            "Lyapunov exponents", x: Axis.places("rank", pairs.count), y: Axis(spectrum.isOverTime ? "nats a time step" : "nats a step of depth"),
             [.points("exponent", pairs.indices.map { Double($0 + 1) }, pairs.map(\.0), error: pairs.map { $0.1.isFinite ? $0.1 : 0 })],
             marks: [.y(0, "neither grows nor shrinks")])
     }
@@ -108,7 +109,7 @@ extension GradientMeasurement {
         if time.spectralRadii.count == 1, let radius = time.spectralRadii.first, radius > 0 {
             series.append(.theory("spectral radius to the power of the lag", lags, lags.map { $0 * log10(radius) }))
         }
-        return Chart("Gradient against lag", x: Axis("time steps back"), y: Axis("log₁₀ of the gain"), series, note: time.name)
+        return Chart("Gradient against lag", x: Axis("time steps back", isWhole: true), y: Axis("log₁₀ of the gain"), series, note: time.name)
     }
 
     // MARK: Tables
@@ -118,7 +119,7 @@ extension GradientMeasurement {
         page.heading("What would cure it")
         page.paragraph("Each cure was applied to this very network, drawn anew and probed; the best comes first. A gain of 1 is the ideal: log₁₀ 0.")
         let all = (asItIs.map { [$0] } ?? []) + advice
-        page.figure(Bars("Gain over the whole depth", all.map { Self.short($0.cure.change) }, x: Axis("log₁₀ of the gain"), [
+        page.figure(Bars(Self.gainTitle(all), all.map { Self.short($0.cure.change) }, x: Axis("log₁₀ of the gain"), [
             ("a random error signal", all.map { Self.thousandths($0.logRMS) }), ("the direction stretched most", all.map { Self.thousandths($0.logLargest) }),
         ]))
         page.table(["cure", "verdict", "rms", "largest", "network"], all.map { advice in
@@ -126,10 +127,19 @@ extension GradientMeasurement {
         }, right: [2, 3])
     }
 
+    /// Each is told of depth or of time, whichever changes the gradient more.
+    private static func gainTitle(_ all: [Advice]) -> String {
+        switch Set(all.filter { $0.logRMS < .infinity }.map(\.isOverTime)) {
+        case [true]: "Gain over all time steps"
+        case [true, false]: "Gain over time or depth, whichever changes the gradient more"
+        default: "Gain over the whole depth"
+        }
+    }
+
     /// Of a change, what there is room for beside a bar; the table has all of it.
     private static func short(_ change: String) -> String {
-        [(" around each step", ""), ("(scale: 1/sqrt(depth))", "(1/√depth)"), (" with layernorm", ", norm"), (" and init: ", ", "), (" before each activation", ""),
-         (" that fits each activation", " that fits"), ("no normalization, and the init that fits", "no normalization")].reduce(change) {
+        [(" around each step", ""), ("(scale: 1/sqrt(depth))", "(1/√depth)"), (" with layernorm", ", norm"), (" and init: ", ", "), (" and recurrent: ", ", "),
+         (" before each activation", ""), (" that fits each activation", " that fits"), ("no normalization, and the init that fits", "no normalization")].reduce(change) {
             $0.replacingOccurrences(of: $1.0, with: $1.1)
         }
     }
