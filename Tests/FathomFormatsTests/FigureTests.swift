@@ -142,6 +142,7 @@ struct FigureTests {
         let alone = try name(places.map { _ in 2 }), below = try name(places.map { $0.truncatingRemainder(dividingBy: 2) == 0 ? 1.02 : 1.2 })
         let right = try name(places.map { $0 < 30 ? ($0.truncatingRemainder(dividingBy: 2) == 0 ? 0.8 : 1.2) : 2 })
         #expect(alone.y < 124 && !alone.classes.contains("end") && below.y > 124 && right.classes == "name end")
+        #expect(try name(places.map { $0.truncatingRemainder(dividingBy: 2) == 0 ? 0.2 : 1.8 }).y > 224, "in the legend")
         let histogram = Chart("c", x: Axis("x"), y: Axis("directions"), [.histogram("h", edges: [0, 1, 2, 3], [5, 5, 5])], marks: [.x(1.5, "rms"), .x(1.6, "mean")]).svg
         let rms = try #require(Self.texts(histogram)["rms"]), mean = try #require(Self.texts(histogram)["mean"])
         #expect(rms.y < 24 && mean.y != rms.y)

@@ -17,6 +17,8 @@ struct ChartDrawing {
     private static let titledPoints = 1_000
     /// Marks whose names are written.
     private static let namedMarks = 4
+    /// The share of a name within the figure that may lie on data.
+    private static let mostHidden = 0.05
     private static let height = 200.0
 
     init(_ chart: Chart) {
@@ -57,12 +59,12 @@ struct ChartDrawing {
         let order = chart.series.indices.sorted { Self.depth(chart.series[$0].style) < Self.depth(chart.series[$1].style) }
         for index in order { draw(chart.series[index], looks[index], &drawing) }
         drawing.end()
-        drawNames(&drawing)
+        let others = drawNames(&drawing)
         if chart.series.isEmpty {
             drawing.text((left + right) / 2, (top + bottom) / 2 - 10, "no values", "label middle")
         }
         drawTooltips(&drawing)
-        let legend = Legend(isNamed ? entries : [], left: 4)
+        let legend = Legend((isNamed ? entries : []) + others.map(Self.entry), left: 4)
         legend.draw(&drawing, top: bottom + 36)
         return drawing.svg(height: bottom + 38 + legend.height, title: chart.title)
     }
@@ -99,12 +101,15 @@ struct ChartDrawing {
     }
 
     /// Names of a few marks, where the least of the data lies.
-    private func drawNames(_ drawing: inout Drawing) {
-        guard (1...Self.namedMarks).contains(chart.marks.count) else { return }
+    /// - Returns: those of level lines that would hide data wherever they stood.
+    private func drawNames(_ drawing: inout Drawing) -> [String] {
+        guard (1...Self.namedMarks).contains(chart.marks.count) else { return [] }
         var placing = NamePlacing(data: chart.series.flatMap(boxes), texts: [NamePlacing.Place(x: 4, y: 12, anchor: "").box(chart.y.label + " ")])
-        for mark in chart.marks {
+        return chart.marks.filter { !namePlaces($0).isEmpty }.compactMap { mark in
             let places = namePlaces(mark).filter { $0.box(mark.name).left >= 0 && $0.box(mark.name).right <= Drawing.width }
-            if let place = placing.place(mark.name, places) { drawing.text(place.x, place.y, mark.name, "name \(place.anchor)") }
+            guard let place = placing.place(mark.name, places, most: mark.direction == .vertical ? .infinity : Self.mostHidden) else { return mark.name }
+            drawing.text(place.x, place.y, mark.name, "name \(place.anchor)")
+            return nil
         }
     }
 
@@ -128,11 +133,11 @@ struct ChartDrawing {
     /// Where a series lies, about.
     private func boxes(_ series: Chart.Series) -> [Box] {
         if series.style == .histogram { return bars(series) }
-        let places = Polyline.thinned(places(series)), reach = 4.0
+        let places = Polyline.thinned(places(series)), reach = 4.0, errors = errorBars(series)
         guard series.style != .points else {
-            return places.compactMap(\.self).map { Box(left: $0.x - reach, top: $0.y - reach, right: $0.x + reach, bottom: $0.y + reach) }
+            return errors + places.compactMap(\.self).map { Box(left: $0.x - reach, top: $0.y - reach, right: $0.x + reach, bottom: $0.y + reach) }
         }
-        return zip(places, places.dropFirst()).flatMap { from, to -> [Box] in
+        return errors + zip(places, places.dropFirst()).flatMap { from, to -> [Box] in
             guard let from, let to else { return [] }
             let pieces = max(1, (max(abs(to.x - from.x), abs(to.y - from.y)) / reach).rounded(.up))
             return stride(from: 0.5, to: pieces, by: 1).map { piece in
@@ -188,14 +193,18 @@ struct ChartDrawing {
     }
 
     private func drawErrors(_ series: Chart.Series, _ color: String, _ drawing: inout Drawing) {
-        guard !series.error.isEmpty else { return }
-        let bars = series.y.indices.compactMap { index -> String? in
-            let value = series.y[index], error = series.error[index]
-            guard error.isFinite, error > 0, let place = x.position(series.x[index]), let high = y.position(value + error) else { return nil }
-            let low = y.position(value - error) ?? bottom
-            return "M\(coordinate(place)) \(coordinate(high))V\(coordinate(low))m-3 0h6M\(coordinate(place - 3)) \(coordinate(high))h6"
+        let bars = errorBars(series).map { bar in
+            "M\(coordinate((bar.left + bar.right) / 2)) \(coordinate(bar.top))V\(coordinate(bar.bottom))m-3 0h6M\(coordinate(bar.left)) \(coordinate(bar.top))h6"
         }
         drawing.path(bars.joined(), "line error \(color)")
+    }
+
+    private func errorBars(_ series: Chart.Series) -> [Box] {
+        series.error.indices.compactMap { index in
+            let value = series.y[index], error = series.error[index]
+            guard error.isFinite, error > 0, let place = x.position(series.x[index]), let high = y.position(value + error) else { return nil }
+            return Box(left: place - 3, top: high, right: place + 3, bottom: y.position(value - error) ?? bottom)
+        }
     }
 
     private func bars(_ series: Chart.Series) -> [Box] {
@@ -222,6 +231,15 @@ struct ChartDrawing {
                 }
                 return sample.body
             }
+        }
+    }
+
+    /// Of a mark.
+    private static func entry(_ name: String) -> Legend.Entry {
+        Legend.Entry(name: name) { x, y in
+            var sample = Drawing()
+            sample.line(x, y, x + 20, y, "mark")
+            return sample.body
         }
     }
 

@@ -29,13 +29,14 @@ struct NamePlacing {
     init(data: [Box], texts: [Box]) { (self.data, self.texts) = (data, texts) }
 
     /// The first of the places at which the name lies on least; a text weighs more than any data.
-    mutating func place(_ name: String, _ places: [Place]) -> Place? {
+    /// - Parameter most: the share of the name that may lie on something; nil where more would.
+    mutating func place(_ name: String, _ places: [Place], most: Double = .infinity) -> Place? {
         let costs = places.map { place -> Double in
             let box = place.box(name)
             return data.reduce(0) { $0 + $1.overlap(box) } + 1000 * texts.reduce(0) { $0 + $1.overlap(box) }
         }
-        guard let best = costs.indices.min(by: { costs[$0] < costs[$1] }) else { return nil }
-        texts.append(places[best].box(name))
+        guard let best = costs.indices.min(by: { costs[$0] < costs[$1] }), case let box = places[best].box(name), costs[best] <= most * box.overlap(box) else { return nil }
+        texts.append(box)
         return places[best]
     }
 }
