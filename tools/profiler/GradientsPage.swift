@@ -117,7 +117,7 @@ extension GradientMeasurement {
     private func addAdvice(to page: inout Page) {
         guard request.parts.contains(.advice), !advice.isEmpty else { return }
         page.heading("What would cure it")
-        page.paragraph("Each cure was applied to this very network, drawn anew and probed; the best comes first. A gain of 1 is the ideal: log₁₀ 0.")
+        page.paragraph("Each cure was applied to this very network, drawn anew; the best comes first. A gain of 1 is the ideal: log₁₀ 0.")
         let all = (asItIs.map { [$0] } ?? []) + advice
         page.figure(Bars(Self.gainTitle(all), all.map { Self.short($0.cure.change) }, x: Axis("log₁₀ of the gain"), [
             ("a random error signal", all.map { Self.thousandths($0.logRMS) }), ("the direction stretched most", all.map { Self.thousandths($0.logLargest) }),
