@@ -74,7 +74,8 @@ extension Labels {
             let odd = numbers.firstIndex { !isClassNumber($0) }, each = width == 1 ? "" : ", one for each step of a sequence"
             if classification ?? (areClasses && width == 1 && odd == nil) {
                 if let odd {
-                    throw .invalid("\(place(odd / width)): \(name) is \(decimal(numbers[odd])), not an integer, and this loss makes the labels classes; "
+                    let what = isBeyondClasses(numbers[odd]) ? beyondClasses : "\(decimal(numbers[odd])), not an integer"
+                    throw .invalid("\(place(odd / width)): \(name) is \(what), and this loss makes the labels classes; "
                         + "--loss mse takes them as numbers")
                 }
                 let distinct = Set(numbers).sorted()
@@ -107,7 +108,8 @@ extension Labels {
         result.reserveCapacity(texts.count)
         for (row, text) in texts.enumerated() {
             guard let index = known[text] ?? Double(text).flatMap({ known[decimal($0)] }) else {
-                throw .invalid("\(place(row / width)): label '\(shortened(text))' is not a class of the model; its classes are \(listed(classes))")
+                let label = if case .numbers(let numbers, _) = values, isBeyondClasses(numbers[row]) { "a label \(beyondClasses)," } else { "label '\(shortened(text))'" }
+                throw .invalid("\(place(row / width)): \(label) is not a class of the model; its classes are \(listed(classes))")
             }
             result.append(index)
         }
@@ -162,7 +164,11 @@ extension Samples.Targets {
 }
 
 /// An integer that float64 tells from its neighbours.
-private func isClassNumber(_ x: Double) -> Bool { x.rounded() == x && x.magnitude < 0x1p53 }
+private func isClassNumber(_ x: Double) -> Bool { x.rounded() == x && !isBeyondClasses(x) }
+
+/// Where float64 has not every integer, and a number may have been written as another.
+private func isBeyondClasses(_ x: Double) -> Bool { x.magnitude >= 0x1p53 }
+private let beyondClasses = "beyond ±9007199254740991, the largest integers that can be classes"
 
 /// 3 for 3.0; otherwise the shortest form that reads back.
 func decimal(_ x: Double) -> String { isClassNumber(x) ? String(Int64(x)) : String(describing: x) }

@@ -134,6 +134,9 @@ import Testing
         ("1,2\n3,4\n", "0", nil, "$/data.csv has no header, so its columns are called 1 … 2; '0' is not one of them"),
         ("x,y\n1,2\n2,0.5\n", nil, true,
          "$/data.csv:3: column 'y' is 0.5, not an integer, and this loss makes the labels classes; --loss mse takes them as numbers"),
+        ("x,y\n1,2\n2,9007199254740993\n", nil, true,
+         "$/data.csv:3: column 'y' is beyond ±9007199254740991, the largest integers that can be classes, and this loss makes the labels classes; "
+             + "--loss mse takes them as numbers"),
         ("x,y\n1,2\n2,red\n", nil, false,
          "$/data.csv:3: column 'y' is 'red', not a number, and this loss needs numbers; --loss cross-entropy makes the labels classes"),
     ] as [(String, String?, Bool?, String)])

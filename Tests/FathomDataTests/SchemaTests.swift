@@ -52,6 +52,8 @@ import Testing
         ("a\n1\n", LabelUse.ignored, "$/new.csv has no column 'b', which the model needs"),
         ("a,b\n1,2\n", .required, "$/new.csv has no column 'y', which holds the labels"),
         ("a,b,y\n1,2,yes\n1,2,maybe\n", .required, "$/new.csv:3: label 'maybe' is not a class of the model; its classes are no, yes"),
+        ("a,b,y\n1,2,9007199254740993\n", .required,
+         "$/new.csv:2: a label beyond ±9007199254740991, the largest integers that can be classes, is not a class of the model; its classes are no, yes"),
         ("a,b,y\n1,2,7\n", .required, "$/new.csv:2: label '7' is not a class of the model; its classes are no, yes"),
         ("1\n2\n", .ignored, "$/new.csv has 1 column; the model needs 2, or 3 with the target"),
         ("1,2,3,4\n", .ignored, "$/new.csv has 4 columns; the model needs 2, or 3 with the target"),
