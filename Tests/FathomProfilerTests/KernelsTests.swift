@@ -95,7 +95,8 @@ import Testing
     @Test(arguments: [
         (["--shape", "12x"], "ROWSxINPUTSxOUTPUTS"), (["--shape", "1000000x1000000x1"], "memory"), (["--threads", "0"], "1 to 1024"),
         (["--kernel", "gemm_forwrd"], "did you mean 'gemm_forward'?"), (["--isa", "sse9"], "reference"), (["--seconds", "0"], "above 0"),
-        (["--bogus"], "--bogus"),
+        (["--bogus"], "--bogus"), (["--seconds", "-1"], "above 0"), (["--threads", "-1"], "1 to 1024, not -1"), (["--shape", "-8x8x8"], "not '-8x8x8'"),
+        (["--shape", "8x8x8", "-8x8x8", "--json"], "not '-8x8x8'"), (["--shape", "--json"], "Missing value for '--shape"), (["--kernel", "-1"], "unknown kernel '-1'"),
     ])
     func aMistakeIsOneSentenceWithStatus64(arguments: [String], sentence: String) throws {
         let run = try profiler(["kernels"] + arguments)

@@ -308,6 +308,7 @@ import Testing
         (["tower", "--depth", "0"], ["--depth takes a whole number from 1, not '0'"]),
         (["tower", "--activation", "tahn"], ["unknown activation 'tahn'; did you mean 'tanh'?"]),
         (["tower", "--weight", "1e300"], ["--weight takes a number that float32 has, not '1e300'"]), (["linear", "--gain", "0"], ["--gain takes a number above 0"]),
+        (["recurrent", "--gain", "-1"], ["--gain takes a number above 0", "'-1'"]), (["recurrent", "--gain", "0.9", "-1"], ["--gain takes a number above 0", "'-1'"]),
         (["tower", "--gain", "1", "2"], ["--gain takes one number here, not 2"]),
         (["tower", "--steps", "3"], ["give --train too"]),
         (["recurrent", "--seed", "-1"], ["--seed takes a whole number from 0"]),

@@ -46,7 +46,7 @@ struct KernelsCommand: ParsableCommand {
             the data come from the caches.
             """)
 
-    @Option(help: "Threads; all processors where not given.")
+    @Option(parsing: .unconditional, help: "Threads; all processors where not given.")
     var threads: Int?
 
     @Option(parsing: .upToNextOption, help: ArgumentHelp(
@@ -60,7 +60,7 @@ struct KernelsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Instruction set; the best that this processor has where not given.", valueName: "NAME"))
     var isa: String?
 
-    @Option(help: "Seconds to measure for, roughly.")
+    @Option(parsing: .unconditional, help: "Seconds to measure for, roughly.")
     var seconds: Double = 20
 
     @Flag(help: "Print one JSON object per kernel and shape.")

@@ -14,6 +14,17 @@ struct ProfilerCommand: ParsableCommand {
 @main
 enum Main {
     static func main() {
-        exit(FathomCommandLine.run(ProfilerCommand.self, Array(CommandLine.arguments.dropFirst()), recipeCommands: ["step", "gradients"]).rawValue)
+        let arguments = dividing(["--shape", "--kernel", "--gain"], in: Array(CommandLine.arguments.dropFirst()))
+        exit(FathomCommandLine.run(ProfilerCommand.self, arguments, recipeCommands: ["step", "gradients"]).rawValue)
+    }
+
+    /// The arguments with `--gain 1 -2` as `--gain=1 --gain=-2`: after an option that takes several values, a negative number would else be an option of its own.
+    private static func dividing(_ lists: Set<String>, in arguments: [String]) -> [String] {
+        var list: String?
+        return zip(arguments, arguments.dropFirst() + ["--"]).compactMap { argument, next in
+            guard argument.hasPrefix("--") else { return list.map { "\($0)=\(argument)" } ?? argument }
+            list = lists.contains(argument) ? argument : nil
+            return list == nil || next.hasPrefix("--") ? argument : nil
+        }
     }
 }
