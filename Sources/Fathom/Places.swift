@@ -74,10 +74,12 @@ extension Network {
     }
 
     /// Who is drawn by what, for people: `he for 0.linear, 2.linear; glorot for 4.linear`.
-    public func initializationSummary(default initializer: Initializer? = nil) -> String {
+    ///
+    /// - Parameter own: only of the layers that say their initializer, or only of those that do not; nil: of all.
+    public func initializationSummary(default initializer: Initializer? = nil, own: Bool? = nil) -> String {
         var order: [Initializer] = []
         var names: [Initializer: [String]] = [:]
-        for place in places {
+        for place in places where own == nil || own == (place.layer.initializer != nil) {
             guard let chosen = place.layer.initializer(following: place.following, default: initializer) else { continue }
             if names[chosen] == nil { order.append(chosen) }
             names[chosen, default: []].append(place.name)

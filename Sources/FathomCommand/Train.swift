@@ -60,9 +60,12 @@ extension Experiment {
         let targets = details.classes.map { "\($0.count) classes" + each } ?? (outputs == 1 ? "a number" : "\(outputs) numbers")
         let rows = ["\(training.count) training"] + (validation.map { ["\($0.count) validation"] } ?? []) + (test.map { ["\($0.count) test"] } ?? [])
         return [
+        let inits = [(false, "--init"), (true, "--network")].compactMap { own, flag in
+            let summary = recipe.network.initializationSummary(default: recipe.initializer, own: own)
+            return summary.isEmpty ? nil : "\(summary) (change it with \(flag))"
+        }
             "data: \(recipe.data): \(rows.joined(separator: ", ")) rows of \(training.columns) columns, \(targets)",
             "network: \(recipe.network), \(model.parameterCount) parameters",
-            "init: \(recipe.network.initializationSummary(default: recipe.initializer)) (change it with --init)",
-        ] + notes + (try scheduleNote().map { [$0] } ?? [])
+        ] + (inits.isEmpty ? [] : ["init: \(inits.joined(separator: "; "))"]) + notes + (try scheduleNote().map { [$0] } ?? [])
     }
 }

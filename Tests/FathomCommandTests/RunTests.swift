@@ -44,6 +44,16 @@ struct RunTests {
         #expect(!same)
     }
 
+    @Test("it is said of each layer which flag changes how it is drawn", arguments: [
+        ("linear(9, init: he) relu linear(9) relu linear(outputs)", "orthogonal for 2.linear, 4.linear (change it with --init); he for 0.linear (change it with --network)"),
+        ("linear(outputs, init: he)", "he for 0.linear (change it with --network)"),
+        ("linear(outputs)", "orthogonal for 0.linear (change it with --init)"),
+    ])
+    func initializers(_ network: String, _ line: String) throws {
+        let outcome = try Workshop().fathom("train", "--data", "digits", "--network", network, "--init", "orthogonal", "--steps", "0")
+        #expect(outcome.status == 0 && outcome.errors.contains("\ninit: \(line)\n"), "\(outcome.errors)")
+    }
+
     @Test("a batch in several passes, and signals made again rather than kept, change no bit of the result", arguments: [
         ["--recompute", "sqrt"], ["--accumulate", "3"], ["--accumulate", "100"], ["--accumulate", "7", "--recompute", "sqrt"],
     ])

@@ -69,5 +69,8 @@ struct NetworkTests {
         #expect(network.initializationSummary(default: .orthogonal) == "orthogonal for 0.linear, 2.linear, 4.linear")
         #expect(try Network("[linear(9) relu] * 64").initializationSummary() == "he for 0.linear, 2.linear, …, 126.linear (64 layers)")
         #expect(try Network("relu").initializationSummary() == "")
+        let mixed = try Network("linear(9, init: he) relu linear(9) relu linear(3)")
+        #expect(mixed.initializationSummary(default: .he, own: true) == "he for 0.linear")
+        #expect(mixed.initializationSummary(own: false) == "he for 2.linear; glorot for 4.linear")
     }
 }
