@@ -3,6 +3,7 @@ import Fathom
 import FathomCommandLine
 import FathomFormats
 import FathomStability
+import Foundation
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,7 +48,7 @@ struct Train: ParsableCommand {
     private static func settings(recipe: String) throws -> Settings {
         do {
             return try Settings(contentsOf: recipe)
-        } catch FathomError.noSuchInput(let what) {
+        } catch FathomError.noSuchInput(let what) where !FileManager.default.fileExists(atPath: recipe) {
             throw FathomError.noSuchInput("\(what); data are given with --data, as in --data '\(recipe)'")
         }
     }
@@ -59,11 +60,11 @@ extension Experiment {
         let each = if case .stepClasses(_, let steps) = training.targets { " at each of \(steps) steps" } else { "" }
         let targets = details.classes.map { "\($0.count) classes" + each } ?? (outputs == 1 ? "a number" : "\(outputs) numbers")
         let rows = ["\(training.count) training"] + (validation.map { ["\($0.count) validation"] } ?? []) + (test.map { ["\($0.count) test"] } ?? [])
-        return [
         let inits = [(false, "--init"), (true, "--network")].compactMap { own, flag in
             let summary = recipe.network.initializationSummary(default: recipe.initializer, own: own)
             return summary.isEmpty ? nil : "\(summary) (change it with \(flag))"
         }
+        return [
             "data: \(recipe.data): \(rows.joined(separator: ", ")) rows of \(training.columns) columns, \(targets)",
             "network: \(recipe.network), \(model.parameterCount) parameters",
         ] + (inits.isEmpty ? [] : ["init: \(inits.joined(separator: "; "))"]) + notes + (try scheduleNote().map { [$0] } ?? [])

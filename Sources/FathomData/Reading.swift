@@ -3,11 +3,11 @@ import Foundation
 
 /// The most that a file may hold once unpacked: half of the machine's memory, so that a bomb, or a device without an end, is an error
 /// and not the end of the process.
-let memoryLimit = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
+package let memoryLimit = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
 
 /// A whole file.
 /// - Throws: `FathomError.noSuchInput` where it is absent, a folder or not permitted; `.inputOutput` where reading fails; `.tooLarge`.
-func readBytes(_ path: String, limit: Int = memoryLimit) throws(FathomError) -> [UInt8] {
+package func readBytes(_ path: String, limit: Int = memoryLimit) throws(FathomError) -> [UInt8] {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw .noSuchInput(errno == ENOENT ? "there is no file \(path)" : "cannot read \(path): \(lastError())") }
     defer { close(file) }

@@ -1,4 +1,5 @@
 import Fathom
+import FathomData
 import Foundation
 import Yams
 
@@ -38,20 +39,20 @@ public struct Settings: Sendable {
         guard !isDirectory.boolValue else {
             throw FathomError.invalid("\(path) is a folder, not a recipe; the recipe of a run is recipe.yaml in its folder")
         }
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw FathomError.noSuchInput("the recipe '\(path)' cannot be read")
-        }
-        guard data.count <= 1 << 20, let text = String(validating: data, as: UTF8.self) else {
+        var bytes: [UInt8]?
+        do { bytes = try readBytes(path, limit: 1 << 20) } catch .tooLarge {}
+        guard let bytes, let text = String(validating: bytes, as: UTF8.self) else {
             throw FathomError.invalid("\(path) is not a recipe: a recipe is a short YAML text of lines like 'batch: 128'")
         }
         try self.init(yaml: text, name: path)
     }
 
-    /// Reads a recipe's text; `name` is what errors call it.
+    /// Reads a recipe's text, a byte order mark before it or not; `name` is what errors call it.
     public init(yaml: String, name: String) throws {
         let root: Node?
         do {
-            root = try Yams.compose(yaml: Self.quotingNotation(yaml))
+            let hasMark = yaml.unicodeScalars.first == "\u{FEFF}"
+            root = try Yams.compose(yaml: Self.quotingNotation(hasMark ? String(yaml.unicodeScalars.dropFirst()) : yaml))
         } catch let error as YamlError {
             throw FathomError.invalid("\(name):" + Self.sentence(error))
         }

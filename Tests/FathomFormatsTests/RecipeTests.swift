@@ -145,6 +145,27 @@ struct RecipeTests {
             .replacing("'  #", with: "' #"))
     }
 
+    @Test("a byte order mark is no part of the text")
+    func byteOrderMark() throws {
+        let recipe = try Recipe(Settings(yaml: "\u{FEFF}network: [linear(4) tanh] * 2 linear(1)\ndata: digits", name: "r.yaml"))
+        #expect(recipe.network.description == "[linear(4) tanh] * 2 linear(1)")
+    }
+
+    @Test("a pipe is read like a file")
+    func pipe() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data("data: digits\nbatch: 17\n".utf8))
+        try pipe.fileHandleForWriting.close()
+        #expect(try Recipe(contentsOf: "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)").batch == 17)
+    }
+
+    @Test("what has no end is no recipe")
+    func endless() {
+        #expect(throws: FathomError.invalid("/dev/zero is not a recipe: a recipe is a short YAML text of lines like 'batch: 128'")) {
+            try Settings(contentsOf: "/dev/zero")
+        }
+    }
+
     @Test("threads and the run folder are not part of what is written")
     func machine() throws {
         let settings = try Settings(yaml: "data: digits\nthreads: 3\noutput: there", name: "r.yaml")
