@@ -94,19 +94,20 @@ public struct RunFolder: Sendable, Equatable {
     }
 
     /// mkdir -p.
-    private static func makeFolders(_ path: String) throws {
+    /// - Parameter kind: what errors call it.
+    package static func makeFolders(_ path: String, kind: String = "run folder") throws {
         guard !isFolder(path), unsafe mkdir(path, 0o777) != 0, errno != EEXIST || !isFolder(path) else { return }
         let reason = errno
         let parent = (path as NSString).deletingLastPathComponent
-        guard reason == ENOENT, !parent.isEmpty, parent != path, !isFolder(parent) else { throw cannotCreate(path, reason) }
-        try makeFolders(parent)
-        guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotCreate(path, errno) }
+        guard reason == ENOENT, !parent.isEmpty, parent != path, !isFolder(parent) else { throw cannotCreate(path, reason, kind) }
+        try makeFolders(parent, kind: kind)
+        guard unsafe mkdir(path, 0o777) == 0 || errno == EEXIST else { throw cannotCreate(path, errno, kind) }
     }
 
-    private static func cannotCreate(_ path: String, _ code: Int32) -> FathomError {
+    private static func cannotCreate(_ path: String, _ code: Int32, _ kind: String = "run folder") -> FathomError {
         let reason = unsafe String(cString: strerror(code))
         return code == ENOSPC
-            ? .inputOutput("the run folder '\(path)' cannot be made: \(reason)")
-            : .cannotCreate("the run folder '\(path)' cannot be made: \(code == EEXIST ? "a file of that name is in the way" : reason)")
+            ? .inputOutput("the \(kind) '\(path)' cannot be made: \(reason)")
+            : .cannotCreate("the \(kind) '\(path)' cannot be made: \(code == EEXIST ? "a file of that name is in the way" : reason)")
     }
 }

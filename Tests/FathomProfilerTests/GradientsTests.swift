@@ -256,9 +256,12 @@ private let small = ["gradients", "--network", "[linear(8) tanh] * 6 linear(3)",
             #expect(run.status == 0 && run.errors.contains(file) && run.output.contains("verdict:"), "\(run.errors)")
             #expect(try String(contentsOf: folder.appending(path: file), encoding: .utf8).contains("<svg"))
         }
-        let other = folder.appending(path: "other.html")
-        try Data("mine".utf8).write(to: other)
-        for (output, sentence) in [(other.path, "is no report of fathom"), (other.path + "/x", "cannot be made"), ("", "must name a folder")] {
+        let other = folder.appending(path: "other.html"), file = folder.appending(path: "file").path
+        for url in [other, URL(filePath: file)] { try Data("mine".utf8).write(to: url) }
+        for (output, sentence) in [
+            (other.path, "is no report of fathom"), (other.path + "/x", "cannot be made: Not a directory"), ("", "must name a folder"),
+            (file, "\(file) is a file; --output takes a folder"), (file + "/x.html", "\(file) is a file; --output takes a folder"),
+        ] {
             let run = try profiler(command + [output])
             #expect(run.status == 73 && run.output.isEmpty && run.errors.contains(sentence), "\(run.status) \(run.errors)")
         }

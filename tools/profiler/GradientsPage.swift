@@ -14,11 +14,10 @@ struct PageTarget {
         let isFile = output.lowercased().hasSuffix(".html") && !RunFolder.isFolder(output)
         let folder = isFile ? (output as NSString).deletingLastPathComponent : output
         path = isFile ? output : (output.hasSuffix("/") ? output : output + "/") + "gradients.html"
-        if !folder.isEmpty {
-            do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-                throw FathomError.cannotCreate("the folder '\(folder)' cannot be made: \(error.localizedDescription)")
-            }
+        guard RunFolder.isFolder(folder) || !FileManager.default.fileExists(atPath: folder) else {
+            throw FathomError.cannotCreate("\(folder) is a file; --output takes a folder, or a file that ends in .html")
         }
+        if !folder.isEmpty { try RunFolder.makeFolders(folder, kind: "folder") }
         if FileManager.default.fileExists(atPath: path), !Page.isPage(path) {
             throw FathomError.cannotCreate("\(path) is there already and is no report of fathom's; name another file, or move it away")
         }
