@@ -25,7 +25,7 @@ extension Model {
             details = try file.metadata["details"].map { try JSONDecoder().decode(Details.self, from: Data($0.utf8)) } ?? Details()
             try self.init(undrawn: Network(notation), inputs: inputs, outputs: nil, details: details)
         } catch let error as FathomError {
-            if case .tooLarge = error { throw error }
+            if case .tooLarge(let what) = error { throw FathomError.tooLarge("\(name): \(what)") }
             throw invalid("its network or details cannot be read: \(error)")
         } catch {
             throw invalid("its details cannot be read")
