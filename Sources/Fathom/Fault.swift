@@ -45,16 +45,21 @@ extension Fault: CustomStringConvertible {
         ].compactMap { $0 }
         let which = [column.map { "\($0)" }, input.map { "\($0)" }].compactMap { $0 }.joined(separator: ", ")
         let from = inputs.map(\.description).joined(separator: ", ")
-        return "\(places.joined(separator: ", ")): \(quantity)\(which.isEmpty ? "" : "[\(which)]") is \(value)" + (from.isEmpty ? "" : ", from \(from)")
+        return "\(places.joined(separator: ", ")): \(quantity)\(which.isEmpty ? "" : "[\(which)]") is \(value.text)" + (from.isEmpty ? "" : ", from \(from)")
     }
 }
 
 extension Fault.Input: CustomStringConvertible {
     /// "weights −0.4 to 12", "bias inf": the range of the finite ones, and how many are not.
     public var description: String {
-        if values.count == 1 { return "\(name) \(values[0])" }
+        if values.count == 1 { return "\(name) \(values[0].text)" }
         let finite = values.filter(\.isFinite), others = values.count - finite.count
         guard let least = finite.min(), let most = finite.max() else { return "\(name) none of them finite" }
         return "\(name) \(least) to \(most)" + (others > 0 ? " and \(others) not finite" : "")
     }
+}
+
+extension Float {
+    /// In digits; of a NaN without its sign, which is no part of the numerical contract.
+    package var text: String { isNaN ? "nan" : description }
 }

@@ -51,10 +51,10 @@ struct Predict: ParsableCommand {
             table += place(of: row, model) + fields[predicted[row]]
             for probability in probabilities[row * model.outputs..<(row + 1) * model.outputs] {
                 // One output tells two classes apart: it is the second's.
-                if model.outputs == 1 && names.count == 2 { table += ",\(1 - probability)" }
-                table += ",\(probability)"
+                if model.outputs == 1 && names.count == 2 { table += "," + (1 - probability).text }
+                table += "," + probability.text
             }
-            for logit in logits?[row * model.outputs..<(row + 1) * model.outputs] ?? [] { table += ",\(logit)" }
+            for logit in logits?[row * model.outputs..<(row + 1) * model.outputs] ?? [] { table += "," + logit.text }
             table += "\n"
         }
         return table
@@ -67,7 +67,7 @@ struct Predict: ParsableCommand {
         let header = places(model) + (width == 1 ? ["prediction"] : (1...width).map { "prediction_\($0)" })
         var table = header.joined(separator: ",") + "\n"
         for row in 0..<values.count / width {
-            table += place(of: row, model) + values[row * width..<(row + 1) * width].map(\.description).joined(separator: ",") + "\n"
+            table += place(of: row, model) + values[row * width..<(row + 1) * width].map(\.text).joined(separator: ",") + "\n"
         }
         return table
     }

@@ -94,6 +94,15 @@ struct PredictionTests {
         #expect(evaluated.output.contains(/t.csv +60 +[0-9.e-]+ +100.00 %/), "\(evaluated.output)\(evaluated.errors)")
     }
 
+    @Test("a NaN is predicted without its sign")
+    func notANumber() throws {
+        let workshop = try Workshop()
+        let trained = try workshop.fathom("train", "--data", "digits", "--optimizer", "sgd(1e10)", "--output", "run", "--quiet")
+        #expect(trained.status == 71)
+        let rows = try workshop.fathom("predict", "run", "--data", "digits").output.split(separator: "\n")
+        #expect(rows.count == 1798 && rows[1].contains(",nan,nan") && !rows.contains { $0.contains("-nan") }, "\(rows.prefix(2))")
+    }
+
     @Test("a regression is predicted and measured in the target's own units")
     func regression() throws {
         let workshop = try Workshop()

@@ -39,8 +39,9 @@ import Testing
 
     @Test func aNaNInASample() throws {
         for passes in [1, 3] {
-            let fault = try #require(try fault("linear(5) tanh linear(2)", input: (row: 7, column: 2, value: .nan), passes: passes))
+            let fault = try #require(try fault("linear(5) tanh linear(2)", input: (row: 7, column: 2, value: -.nan), passes: passes))
             #expect(fault.pass == .input && fault.layer == nil && fault.sample == 12 && fault.row == 7 && fault.column == 2 && fault.value.isNaN)
+            #expect("\(fault)".hasSuffix(" is nan"), "\(fault)")
         }
     }
 
