@@ -46,6 +46,8 @@ package struct Experiment: Sendable {
         case .values(_, let width): width / steps
         }
 
+        try Self.checkReach(of: training, outputs: outputs, recipe.data)
+
         let rows = min(recipe.batch, training.count)
         guard recipe.accumulate <= rows else {
             throw FathomError.invalid("\(settings.subject(.accumulate)): a batch of \(rows) rows cannot be run in \(recipe.accumulate) passes; at most one a row")
@@ -110,6 +112,17 @@ package struct Experiment: Sendable {
             }
             return .binaryCrossEntropy
         case (.values, let asked?): return asked
+        }
+    }
+
+    /// A loss is in the targets' own units. Of two values that are a range apart an output is off by at most one range and half of one for each deviation
+    /// that it is away from their mean: with an eighth of float32's range, 14 deviations do no harm.
+    private static func checkReach(of samples: Samples, outputs: Int, _ data: String) throws {
+        guard case .values(let values, _) = samples.targets else { return }
+        for output in 0..<outputs {
+            let column = stride(from: output, to: values.count, by: outputs).lazy.map { values[$0] }
+            guard let least = column.min(), let most = column.max(), most - least > .greatestFiniteMagnitude / 8 else { continue }
+            throw FathomError.invalid("\(data): the targets go from \(least) to \(most), too far apart for a loss in their own units, which float32 must hold; scale them down")
         }
     }
 

@@ -49,6 +49,12 @@ private func idx(_ magic: [UInt8], _ sizes: [UInt32], _ bytes: Int) -> Data {
     return data
 }
 
+/// A model file that claims this network, without tensors.
+private func named(network: String) -> Data {
+    let header = Data(#"{"__metadata__":{"network":"\#(network)","inputs":"2"}}"#.utf8)
+    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header
+}
+
 private let images: [UInt8] = [0, 0, 8, 3], labels: [UInt8] = [0, 0, 8, 1]
 
 let badInputs: [BadInput] = notationCases + recipeCases + flagCases + tableCases + binaryCases + modelCases + reportCases + outputCases
@@ -146,6 +152,8 @@ private let tableCases: [BadInput] = [
     table("classes asked of fractions", "a,b\n1,2\n2,2.5\n", "--loss", "cross-entropy", says: "t.csv:3", "2.5"),
     table("class weights for numbers", "a,b\n1,0.5\n2,2\n", "--loss", "mse(weights: balanced)", says: "--loss", "cross-entropy(weights: balanced)"),
     table("a class without a row to balance", "a,b\n1,x\n2,y\n3,x\n", "--loss", "cross-entropy(weights: balanced)", "--test", "0.4", "--seed", "2", says: "--loss", "'y'"),
+    table("targets farther apart than float32 reaches", "a,b,y\n1,1,3e38\n4,1,-3e38\n7,1,2\n", says: "t.csv", "from -3e+38 to 3e+38", "scale them down"),
+    table("targets too far apart for outputs beyond them", "a,b,y\n1,1,1.6e38\n4,1,-1.6e38\n7,1,2\n", says: "t.csv", "scale them down"),
     table("a chance above one", "a,b\n1,0.5\n2,2.5\n", "--loss", "binary-cross-entropy", says: "t.csv:2", "0.5"),
     BadInput(name: "UTF-16", arguments: ["train", "--data", "t.csv"], files: ["t.csv": Data([0xFF, 0xFE, 0x61, 0])], status: 65, says: ["t.csv", "UTF-16"]),
     BadInput(name: "a test table without a column", arguments: ["train", "--data", "t.csv", "--test", "u.csv"],
@@ -181,6 +189,10 @@ private let modelCases: [BadInput] = [
     onRun("a table for a model", "inspect", "ok.csv", says: "ok.csv"),
     onRun("a model with a NaN in it", "predict", "m.safetensors", "--data", "ok.csv", files: ["m.safetensors": Fixture.model.dropLast(4) + Data([0, 0, 0xC0, 0x7F])],
           says: "m.safetensors", "nan"),
+    onRun("a model larger than any memory", "inspect", "m.safetensors", files: ["m.safetensors": named(network: "linear(16777216) linear(16777216)")],
+          says: "m.safetensors: ", "10^14 parameters"),
+    onRun("a model larger than this memory", "predict", "m.safetensors", "--data", "ok.csv", files: ["m.safetensors": named(network: "linear(4000000) linear(4000000)")],
+          says: "m.safetensors: ", "memory"),
     onRun("a checkpoint cut short", "resume", "run", files: ["run/checkpoint.safetensors": Fixture.checkpoint.dropLast(9)], says: "checkpoint.safetensors"),
     onRun("a model in the checkpoint's place", "resume", "run", files: ["run/checkpoint.safetensors": Fixture.model], says: "checkpoint.safetensors"),
     onRun("a recipe changed under a run", "resume", "run", "--epochs", "9",
@@ -189,10 +201,6 @@ private let modelCases: [BadInput] = [
           says: "training rows of t.csv", "changed"),
     onRun("fewer rows under a run", "resume", "run", "--epochs", "9", files: ["t.csv": Data("a,b,label\n1,2,x\n3,4,y\n".utf8)], says: "4x2", "2x2"),
     onRun("fewer epochs than are done", "resume", "run", "--epochs", "1", says: "--epochs", "more"),
-    onRun("a model larger than any memory", "inspect", "m.safetensors", files: ["m.safetensors": named(network: "linear(16777216) linear(16777216)")],
-          says: "m.safetensors: ", "10^14 parameters"),
-    onRun("a model larger than this memory", "predict", "m.safetensors", "--data", "ok.csv", files: ["m.safetensors": named(network: "linear(4000000) linear(4000000)")],
-          says: "m.safetensors: ", "memory"),
     onRun("patience for a run without validation rows", "resume", "run", "--patience", "2", says: "--patience", "no validation rows"),
     onRun("a run without test rows", "evaluate", "run", says: "--data"),
     onRun("a table without a column", "predict", "run", "--data", "u.csv", files: ["u.csv": Data("a,label\n1,x\n".utf8)], says: "u.csv has no column 'b'"),
