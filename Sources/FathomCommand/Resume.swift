@@ -37,6 +37,7 @@ struct Resume: ParsableCommand {
         let folder = try RunFolder(existing: path)
         var settings = try Settings(contentsOf: folder.recipe)
         for case (let key, let text?) in [(RecipeKey.data, data), (.threads, threads)] { settings.set(key, flag: text) }
+        let threads = try settings.threads()
         let before = try Experiment(Recipe(settings), settings)
         if epochs != nil { settings.remove(.steps) }
         for case (let key, let text?) in [(RecipeKey.epochs, epochs), (.schedule, schedule), (.patience, patience)] { settings.set(key, flag: text) }
@@ -47,7 +48,7 @@ struct Resume: ParsableCommand {
         var checkpoint = folder.hasCheckpoint ? try SafeTensorsFile(path: folder.checkpoint) : nil
         if let found = checkpoint {
             let position = try RunPosition(found.metadata, name: folder.checkpoint)
-            if verify { try Self.compare(found, position, folder, before, threads: settings.threads(), output) }
+            if verify { try Self.compare(found, position, folder, before, threads: threads, output) }
             if try isDone(position, folder, before, experiment) {
                 let isStopped = position.isStopped(patience: experiment.recipe.patience)
                 let done = "\(folder.path) is finished, after \(position.step) steps" + (isStopped ? ", the last \(position.best.since) epochs without a better validation loss" : "")
@@ -62,7 +63,7 @@ struct Resume: ParsableCommand {
         } else {
             output.note("\(folder.path) has no checkpoint yet; starting from its first step")
         }
-        let trainer = try experiment.trainer(experiment.model(), threads: settings.threads())
+        let trainer = try experiment.trainer(experiment.model(), threads: threads)
         folder.removeTemporaries()
         try TrainingRun(experiment, in: folder, trainer, from: checkpoint, output).trainAndReport(experiment, in: folder, output)
     }

@@ -193,6 +193,8 @@ private let modelCases: [BadInput] = [
           says: "m.safetensors: ", "10^14 parameters"),
     onRun("a model larger than this memory", "predict", "m.safetensors", "--data", "ok.csv", files: ["m.safetensors": named(network: "linear(4000000) linear(4000000)")],
           says: "m.safetensors: ", "memory"),
+    onRun("no threads for a finished run", "resume", "run", "--threads", "0", says: "--threads", "1 to 1024, not '0'"),
+    onRun("threads that are no number for a finished run", "resume", "run", "--threads", "abc", says: "--threads", "1 to 1024, not 'abc'"),
     onRun("a checkpoint cut short", "resume", "run", files: ["run/checkpoint.safetensors": Fixture.checkpoint.dropLast(9)], says: "checkpoint.safetensors"),
     onRun("a model in the checkpoint's place", "resume", "run", files: ["run/checkpoint.safetensors": Fixture.model], says: "checkpoint.safetensors"),
     onRun("a recipe changed under a run", "resume", "run", "--epochs", "9",
