@@ -52,7 +52,7 @@ struct Resume: ParsableCommand {
             if try isDone(position, folder, before, experiment) {
                 let isStopped = position.isStopped(patience: experiment.recipe.patience)
                 let done = "\(folder.path) is finished, after \(position.step) steps" + (isStopped ? ", the last \(position.best.since) epochs without a better validation loss" : "")
-                let longer = isStopped ? "--patience \(position.best.since * 2)" : "--epochs \(position.step / before.stepsPerEpoch * 2)"
+                let longer = isStopped ? "--patience \(position.best.since * 2)" : "--epochs \(max(1, position.step / before.stepsPerEpoch * 2))"
                 output.note("\(done); train it for longer with: fathom resume \(folder.path) \(longer)")
                 // A kill may have come between the end of the history and the report.
                 folder.removeTemporaries()

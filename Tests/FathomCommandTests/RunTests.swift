@@ -44,6 +44,13 @@ struct RunTests {
         #expect(!same)
     }
 
+    @Test("an initial model is trained for longer by an epoch")
+    func longerThanNothing() throws {
+        let workshop = try Workshop()
+        _ = try workshop.start(["train"] + digits + ["--steps", "0", "--output", "run"]).wait()
+        #expect(try workshop.fathom("resume", "run").errors.hasSuffix("fathom resume run --epochs 1\n"))
+    }
+
     @Test("it is said of each layer which flag changes how it is drawn", arguments: [
         ("linear(9, init: he) relu linear(9) relu linear(outputs)", "orthogonal for 2.linear, 4.linear (change it with --init); he for 0.linear (change it with --network)"),
         ("linear(outputs, init: he)", "he for 0.linear (change it with --network)"),
