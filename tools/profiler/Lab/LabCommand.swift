@@ -79,11 +79,7 @@ struct LabCommand: ParsableCommand {
 
     /// Whole, at the end: an experiment that is interrupted leaves nothing.
     private func write(_ result: LabResult, _ experiment: LabExperiment, to page: URL) throws {
-        do {
-            try FileManager.default.createDirectory(at: page.deletingLastPathComponent(), withIntermediateDirectories: true)
-        } catch {
-            throw FathomError.cannotCreate("\(page.deletingLastPathComponent().path) cannot be made; name a folder in one that may be written to")
-        }
+        try RunFolder.makeFolders(page.deletingLastPathComponent().path, kind: "folder")
         let command = (["fathom-profiler"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
         try result.page(experiment, command: command).write(to: page.path)
         StandardStreams.note("wrote \(page.path)")
