@@ -62,7 +62,7 @@ INLINE void STRIP(tiles)(const strip *s, size_t tiles, int rows, int vectors, si
 
         // The next tile of C, written long ago, while this one is computed.
         UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vectors; j += PER_PANEL)
-            __builtin_prefetch(STRIP(at)(tile_c, s->c_stride, rows + i, j), 1);
+            __builtin_prefetch(STRIP(at)(tile_c, s->c_stride, rows + i, j));
 
         const float *a = tile_a, *b = s->b;
         for (size_t left = s->steps; left > 0; a += s->a_block) {

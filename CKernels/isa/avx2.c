@@ -13,7 +13,8 @@
 #define ROW_BLOCK 512
 #define A_BLOCK (64 * 1024)
 
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+// prfchw: a processor that lacks it takes the instruction for a nop.
+#pragma clang attribute push(__attribute__((target("avx2,fma,prfchw"))), apply_to = function)
 #include "instantiate.h"
 #pragma clang attribute pop
 

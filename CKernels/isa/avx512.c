@@ -16,7 +16,7 @@
 #ifdef FATHOM_SPLIT_AVX512  // the same 16 lanes on AVX2: see tools/kernelcheck/split
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
-#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx2,fma,prfchw"))), apply_to = function)
 #endif
 #include "instantiate.h"
 #pragma clang attribute pop

@@ -55,13 +55,21 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     return vf_fma(n->decay, parameter, parameter) - step;
 }
 
-// Rows begin ..< end of the arrays, of one segment of a block.
-INLINE void measured_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, change_lanes *lanes, pass_step *step) {
+// Asks for the parameters some 32 lines on, to be written: other threads have read them. Not beyond row `stop`, where another thread's may begin.
+INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop) {
+    enum { AHEAD = 512 };
+    __builtin_prefetch(o->p + least(i + AHEAD, FATHOM_PANEL * stop - LANES), 1);
+}
+
+// Rows begin ..< end of the arrays, of one segment of a block; the pass goes on to row `stop`.
+INLINE void measured_rows(
+    const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, size_t stop, change_lanes *lanes, pass_step *step) {
     for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
         vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
         size_t rows = least(FATHOM_CHANGE_CHAIN, end - row);
         for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
             size_t i = (row + r) * FATHOM_PANEL + q * LANES;
+            ask_ahead(o, i, stop);
             vf before = vf_load(o->p + i), after = step(o, n, i, before);
             vf_store(o->p + i, after);
             if (VECTORS == 1) change_add(of_before, of_change, before, after);
@@ -75,13 +83,16 @@ INLINE void measured_rows(const fathom_optimizer_arguments *o, const pass_number
 // Rows row ..< stop of the arrays, of one segment.
 INLINE void optimizer_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, const fathom_segment *segment, size_t row, size_t stop, bool measures, pass_step *step) {
     if (!measures) {
-        for (size_t i = row * FATHOM_PANEL; i < stop * FATHOM_PANEL; i += LANES) vf_store(o->p + i, step(o, n, i, vf_load(o->p + i)));
+        for (size_t i = row * FATHOM_PANEL; i < stop * FATHOM_PANEL; i += LANES) {
+            ask_ahead(o, i, stop);
+            vf_store(o->p + i, step(o, n, i, vf_load(o->p + i)));
+        }
         return;
     }
     for (size_t end; row < stop; row = end) {
         end = least(stop, row - row % FATHOM_CHANGE_ROWS + FATHOM_CHANGE_ROWS);
         change_lanes lanes = {0};
-        measured_rows(o, n, row, end, &lanes, step);
+        measured_rows(o, n, row, end, stop, &lanes, step);
         change_store(segment, row, &lanes);
     }
 }
