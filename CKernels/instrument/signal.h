@@ -60,11 +60,17 @@ COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t
     return vd_tree16(sums);
 }
 
-// What a block's gradient tells where the sum of its squares or an entry is out of the common.
-COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const float *dy, size_t rows, size_t live) {
-    bool kept = squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff();
+// What a block's gradient tells where the sum of its squares or an entry is out of the common. One that has vanished, as those of many layers may, is told at once.
+COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const vu *smallest, const float *dy, size_t rows, size_t live) {
+    vi subnormal = vi_set(0), other = vi_set(0);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = vi_below(q * LANES, live);
+        subnormal |= mask & (smallest[q] < 0x007fffff);
+        other |= mask & (smallest[q] != UINT32_MAX);
+    }
+    bool kept = (squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff()) || !vi_any(other);
     block->gradient_squares = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
-    block->subnormal = KERNEL(count_subnormal)(dy, rows, live);
+    block->subnormal = vi_any(subnormal) ? KERNEL(count_subnormal)(dy, rows, live) : 0;
 }
 
 enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
@@ -81,7 +87,9 @@ INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *la
     vf_four sums = vf_trees16(squares, together);
     bool common = !vi_any(subnormal) && __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
     if (!common) {
-        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], dy + b * SIGNAL_BLOCK, rows, live);
+        vu smallest[SIGNAL_BLOCKS * VECTORS];  // a copy, so that the lanes themselves stay in registers
+        __builtin_memcpy(smallest, lanes->smallest, sizeof smallest);
+        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], smallest + b * VECTORS, dy + b * SIGNAL_BLOCK, rows, live);
         return false;
     }
     UNROLL for (int b = 0; b < together; b++) {
@@ -102,9 +110,9 @@ INLINE void signal_slopes(
         vi saturated[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) {
             int j = b * VECTORS + q;
-            saturated[q] = lanes->saturated[j];
-            if (b + 1 < together) saturated[q] += lanes->saturated[j + VECTORS] << 16;
-            saturated[q] = vi_below(q * LANES, live) & -saturated[q];
+            saturated[q] = -lanes->saturated[j];
+            if (b + 1 < together) saturated[q] += -lanes->saturated[j + VECTORS] << 16;
+            saturated[q] &= vi_below(q * LANES, live);
         }
         uint32_t both = (uint32_t)vi_sum16(saturated);
         blocks[b].saturated = both & 0xffff;

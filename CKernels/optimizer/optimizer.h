@@ -57,8 +57,8 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
 
 // Asks for the parameters some 32 lines on, to be written: other threads have read them. Not beyond row `stop`, where another thread's may begin.
 INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop) {
-    enum { AHEAD = 512 };
-    __builtin_prefetch(o->p + least(i + AHEAD, FATHOM_PANEL * stop - LANES), 1);
+    enum { AHEAD = 32 * FATHOM_PANEL };
+    if (LANES == FATHOM_PANEL || i % FATHOM_PANEL == 0) __builtin_prefetch(o->p + least(i + AHEAD, FATHOM_PANEL * (stop - 1)), 1);
 }
 
 // Rows begin ..< end of the arrays, of one segment of a block; the pass goes on to row `stop`.

@@ -118,27 +118,31 @@ INLINE int32_t vi_sum16(const vi parts[VECTORS]) {
     return d[0] + d[1];
 }
 
+// The halves of two panel rows added, side by side: the first step of two trees.
+typedef float vf_row __attribute__((vector_size(64)));
+INLINE vf_row vf_halves(vf_row a, vf_row b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
 // The sums of 1, 2 or 4 panel rows, each in that tree. Together they cost little more than one.
 typedef float vf_four __attribute__((vector_size(16)));
 INLINE vf_four vf_trees16(const vf *parts, int count) {
-    typedef float v16 __attribute__((vector_size(64)));
     if (count == 1) return vf_tree16(parts) - (vf_four){0};
-    v16 a[4];
+    vf_row a[4];
     __builtin_memcpy(a, parts, (size_t)count * sizeof *a);
-    v16 b = __builtin_shufflevector(a[0], a[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-            __builtin_shufflevector(a[0], a[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    vf_row b = vf_halves(a[0], a[1]);
     if (count == 2) {
         __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(b, b, 4, 5, 6, 7, 12, 13, 14, 15);
         __auto_type d = c + __builtin_shufflevector(c, c, 2, 3, 0, 1, 6, 7, 4, 5);
         __auto_type e = d + __builtin_shufflevector(d, d, 1, 0, 3, 2, 5, 4, 7, 6);
         return __builtin_shufflevector(e, e, 0, 4, 0, 4);
     }
-    v16 other = __builtin_shufflevector(a[2], a[3], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-                __builtin_shufflevector(a[2], a[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-    v16 c = __builtin_shufflevector(b, other, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
-            __builtin_shufflevector(b, other, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-    v16 d = c + __builtin_shufflevector(c, c, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    v16 e = d + __builtin_shufflevector(d, d, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+    vf_row other = vf_halves(a[2], a[3]);
+    vf_row c = __builtin_shufflevector(b, other, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+               __builtin_shufflevector(b, other, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    vf_row d = c + __builtin_shufflevector(c, c, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    vf_row e = d + __builtin_shufflevector(d, d, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
     return __builtin_shufflevector(e, e, 0, 4, 8, 12);
 }
 

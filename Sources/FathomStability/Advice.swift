@@ -118,15 +118,13 @@ private struct Gain {
     var distance: Double { logRMS.magnitude + 0.5 * max(0, logLargest) }
 
     init(_ pass: DepthPass, seed: UInt64) throws {
-        let last = pass.steps.count, work = ((last == 1 ? 1 : 2)...last).reduce(0) { $0 + pow(Double(max(pass.size($1 - 1), pass.size($1))), 3) }
-        if work <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
+        if pass.productWork <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
             self.init(try ProbedSpectrum(pass, directions: 4, rounds: 1, probes: 8, seed: seed))
         }
     }
 
     init(_ pass: RecurrentPass, seed: UInt64) throws {
-        let work = Double(pass.steps) * pow(Double(pass.stateSize), 3)
-        if work <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
+        if pass.productWork <= Advice.exactWork { self.init(try DepthSpectrum(pass, seed: seed)) } else {
             self.init(try ProbedSpectrum(pass, directions: 32, probes: 8, seed: seed))
         }
     }

@@ -70,3 +70,16 @@ public struct DepthSpectrum: Sendable {
         Double(logSingularValues.count(where: condition)) / Double(max(1, logSingularValues.count))
     }
 }
+
+extension DepthPass {
+    /// Of the product's factors, n³ of each, n the larger of a step's sizes: what writing it out costs.
+    package var productWork: Double {
+        let last = steps.count
+        return ((last == 1 ? 1 : 2)...last).reduce(0) { $0 + pow(Double(max(size($1 - 1), size($1))), 3) }
+    }
+}
+
+extension RecurrentPass {
+    /// The same over the time steps.
+    package var productWork: Double { Double(steps) * pow(Double(stateSize), 3) }
+}

@@ -114,9 +114,8 @@ extension GradientMeasurement {
 
     private mutating func productJobs(_ pass: DepthPass, seed: UInt64) -> [Job] {
         guard !request.parts.isDisjoint(with: [.jacobians, .lyapunov]) else { return [] }
-        let sizes = (0...pass.steps.count).map { Double(pass.size($0)) }, samples = pass.mixesSamples ? 1 : request.jacobianSamples
-        let factors = zip(sizes, sizes.dropFirst()).dropFirst(pass.steps.count == 1 ? 0 : 1).map { max($0, $1) }
-        let work = factors.reduce(0) { $0 + $1 * $1 * $1 } * Double(samples), isNarrow = (factors.max() ?? 0) <= Double(LayerMap.widestExact)
+        let samples = pass.mixesSamples ? 1 : request.jacobianSamples, work = pass.productWork * Double(samples)
+        let isNarrow = ((pass.steps.count == 1 ? 0 : 1)...pass.steps.count).allSatisfy { pass.size($0) <= LayerMap.widestExact }
         guard isNarrow, request.isExact || work <= Self.exactWork else {
             let way = isNarrow ? "--exact has all of it" : "beyond \(LayerMap.widestExact) numbers only probes can"
             sampled.append("the spectrum over depth by probes: 8 directions and 16 error signals at one \(pass.mixesSamples ? "batch" : "sample"), "
@@ -149,7 +148,7 @@ extension GradientMeasurement {
         let needed = !request.parts.isDisjoint(with: [.jacobians, .lyapunov]), always = request.isExact, others = layers.count - 1
         return layers.map { position in
             let job: Job = {
-                let pass = try RecurrentPass(model, batch, position: position), size = Double(pass.stateSize), work = size * size * size * Double(pass.steps * layers.count)
+                let pass = try RecurrentPass(model, batch, position: position), work = pass.productWork * Double(layers.count)
                 let isExact = needed && pass.stateSize <= LayerMap.widestExact && (always || work <= Self.exactWork)
                 let spectrum: Spectrum = isExact ? .exact([try DepthSpectrum(pass, seed: seed)]) : .probed(try ProbedSpectrum(pass, seed: seed), logBound: nil)
                 let radii = try pass.stateSize > 2 * LayerMap.widestExact ? [] : pass.stateEigenvalues().map { $0.first ?? 0 }
