@@ -54,6 +54,19 @@ static void run_group(const list *l, size_t begin, size_t end, int thread, fatho
     help(l, begin, offered, thread, team);
 }
 
+// A chain, from its first call on, over `threads` threads: each does its rows of all calls, waiting for nobody. Returns its end.
+static size_t run_chain(const list *l, size_t begin, int thread, int threads) {
+    size_t rows = fathom_grid_of(&l->calls[begin]).rows, end = begin;
+    for (; end < l->count && l->calls[end].by_rows; end++) {
+        fathom_grid g = fathom_grid_of(&l->calls[end]);
+        if (g.rows != rows) break;
+        if (l->times && thread == 0 && end > begin) l->times[end] = nanoseconds();
+        fathom_range share = fathom_chain_share(g, thread, threads);
+        if (share.row_begin < share.row_end && share.panel_end > 0) l->table->kernels[l->calls[end].operation](&l->calls[end].arguments, share);
+    }
+    return end;
+}
+
 // The same without anybody to help.
 static void walk_alone(void *context, int thread, fathom_team team) {
     (void)thread, (void)team;
@@ -68,8 +81,12 @@ static void walk_alone(void *context, int thread, fathom_team team) {
 static void walk(void *context, int thread, fathom_team team) {
     const list *l = context;
     for (size_t begin = 0, end; begin < l->count; begin = end) {
-        for (end = begin + 1; end < l->count && l->calls[end - 1].overlaps;) end++;
-        run_group(l, begin, end, thread, team);
+        int threads = l->calls[begin].by_rows ? fathom_chain_threads(l->calls + begin, l->count - begin, team.threads) : 0;
+        if (threads > 0) end = run_chain(l, begin, thread, threads);
+        else {
+            for (end = begin + 1; end < l->count && l->calls[end - 1].overlaps;) end++;
+            run_group(l, begin, end, thread, team);
+        }
         // After the last one too: OpenMP's own barrier, at the end of the team, does not give way to other programs.
         fathom_barrier(team);
         if (l->times && thread == 0) l->times[end] = nanoseconds();

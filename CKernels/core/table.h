@@ -52,6 +52,12 @@ typedef struct fathom_share {
 } fathom_share;
 fathom_share fathom_share_of(const fathom_call *call, int thread, int team);
 fathom_range fathom_piece(fathom_share share, int piece);
+
+// Over how many threads of a team the rows of the chain that begins with the first of the calls are divided; 0: it is none, or has too few rows.
+int fathom_chain_threads(const fathom_call *calls, size_t count, int team);
+// The share of each of these threads in a call of the chain: the same rows of all of its panels.
+fathom_range fathom_chain_share(fathom_grid grid, int thread, int threads);
+
 // Offers pieces 0 ..< pieces of a call, where none is left; takes the first (own) or the last, −1 where there is none.
 void fathom_offer(_Atomic uint64_t *untaken, int pieces);
 int fathom_take(_Atomic uint64_t *untaken, bool own);

@@ -1,7 +1,7 @@
 // The whole kernel surface of Fathom: every operation of a training step, as data.
 //
 // A step is a flat list of calls. A call names an operation and holds its arguments; `fathom_run` walks the list with a
-// team of threads, a barrier after each call that does not say `overlaps`. Nothing here allocates, does I/O, or keeps state beyond the table of
+// team of threads, a barrier after each call that does not say `overlaps` or, in a chain, `by_rows`. Nothing here allocates, does I/O, or keeps state beyond the table of
 // kernels chosen once for the processor. Sizes are in elements. Memory is the caller's, 64-byte aligned, but for row-major data,
 // orders and classes of data sets, which need the alignment of their elements alone.
 //
@@ -770,6 +770,9 @@ typedef struct fathom_call {
     // No barrier after this call: a thread that has done its share goes on. A call that overlaps, those that follow it up to the first that does not, and
     // that one too, must not read or write what another of them writes.
     bool overlaps;
+    // Of what other calls of its chain write, this call needs for a row of its own result that row alone. A chain: consecutive calls that say so, of equally many
+    // rows. Where there are enough of them, each thread has its rows of all these calls, and no barrier is between them. Not beside `overlaps`.
+    bool by_rows;
     uint32_t tag;  // the caller's own; nothing here reads it
     fathom_arguments arguments;
 } fathom_call;
@@ -778,11 +781,12 @@ typedef struct fathom_call {
 void fathom_run(const fathom_call *calls, size_t count, int threads);
 
 // The same, with the time: times[0] before the first call, times[i + 1] when thread 0 goes on from call i: behind the barrier that ends it on all
-// threads, or, where it overlaps, when thread 0 has done its share (what it takes over from others counts for the group's last call); times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
+// threads, or, where it overlaps or its chain goes on, when thread 0 has done its share (what it takes over from others counts for the group's last call);
+// times[count] when all have ended. Nanoseconds of the monotonic clock, read once a call: some 25 ns each.
 void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint64_t *times);
 
-// How many of up to `threads` threads the calls pay for, as fathom_run finds out each time: as many as the largest of them does, and one where all together are too
-// little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
+// How many of up to `threads` threads the calls pay for, as fathom_run finds out each time: as many as the largest of them, or a chain's together, and one where
+// all are too little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
 int fathom_list_worth(const fathom_call *calls, size_t count, int threads);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).

@@ -95,6 +95,33 @@ struct Operation: CustomTestStringConvertible, Sendable {
         for threads: Int32 in [2, 3, 5] + Array(repeating: 4, count: 20) { #expect(step(threads: threads) == one) }
     }
 
+    /// Two chains of states, h ← tanh(h + before·w), without a call between them: the second one's first state needs all rows of the first one's last.
+    @Test(arguments: [130, 96, 50, 33]) func chainsGiveTheSameBitsOnAnyNumberOfThreads(rows: Int) {
+        let width = 48, others = 64, steps = 30
+        let u = Panels(width, width, in: -0.3...0.3, seed: 6), start = Panels(rows, width, in: -1...1, seed: 7), mixed = Panels(others, rows, in: -0.1...0.1, seed: 8)
+        func state(_ before: Panels, _ w: Panels, into h: Panels) -> fathom_call {
+            var state = call(FATHOM_GEMM_FORWARD) {
+                $0.gemm_forward = fathom_gemm_forward_arguments(
+                    rows: h.rows, inputs: w.rows, outputs: width, x: before.pointer, x_stride: before.stride, w: w.pointer, w_stride: w.stride, bias: nil,
+                    activation: FATHOM_TANH, parameter: 0, accumulate: true, slope: nil, slope_stride: 0, y: h.pointer, y_stride: h.stride)
+            }
+            state.by_rows = true
+            return state
+        }
+        func states(threads: Int32) -> [[UInt32]] {
+            let first = (0..<steps).map { _ in Panels(rows, width) }, second = (0..<steps).map { _ in Panels(others, width) }
+            let calls = (0..<steps).map { state($0 == 0 ? start : first[$0 - 1], u, into: first[$0]) }
+                + (0..<steps).map { $0 == 0 ? state(mixed, first[steps - 1], into: second[0]) : state(second[$0 - 1], u, into: second[$0]) }
+            fathom_run(calls, calls.count, threads)
+            return (first + second).map(\.bits)
+        }
+        let one = states(threads: 1)
+        for threads: Int32 in [2, 3, 5] + Array(repeating: 4, count: 10) {
+            let isSame = states(threads: threads) == one
+            #expect(isSame)
+        }
+    }
+
     @Test func microBatchesOfConsecutiveRowsGiveTheBitsOfTheWholeBatch() {
         let rows = 97, inputs = 40, outputs = 33
         let x = Panels(rows, inputs, in: -1...1, seed: 4), dy = Panels(rows, outputs, in: -1...1, seed: 5)

@@ -32,6 +32,29 @@ import Testing
         for threads in [2, 3] { #expect(try Self.bits(Self.trainer(notation, threads: threads), steps: 3) == one) }
     }
 
+    /// Enough rows for the calls of all time steps to be one chain; in the last they are none.
+    @Test(arguments: [
+        ("sequence(20) rnn(40, tanh) rnn(24, relu, truncate: 3) last linear(2)", "norm(1.0)"),
+        ("sequence(20) lstm(40) gru(24) mean linear(2)", "time-norm(0.01) norm(1.0)"),
+        ("sequence(20) lstm(24, bias: false, truncate: 4) gru(40) last linear(2)", "norm(1.0)"),
+        ("sequence(2) lstm(256) gru(256) last linear(2)", "norm(1.0)"),
+    ])
+    func threadsChangeNoBitOfStates(_ notation: String, clipping: String) throws {
+        let rows = 90, inputs = 40, x = normals(rows * inputs, seed: 3), y = normals(rows * 2, seed: 4)
+        func bits(threads: Int) throws -> [[UInt32]] {
+            let trainer = try Trainer(
+                Network(notation), inputs: inputs, loss: .meanSquaredError, optimizer: .adamW(learningRate: 0.01), clipping: Clipping(clipping), seed: 5,
+                threads: threads)
+            for _ in 0..<3 { try trainer.step(inputs: x, targets: y) }
+            return try trainer.checkpoint().tensors.map { $0.values.map(\.bitPattern) }
+        }
+        let one = try bits(threads: 1)
+        for threads in [2, 3, 4] {
+            let isSame = try bits(threads: threads) == one
+            #expect(isSame, "\(threads) threads")
+        }
+    }
+
     @Test(arguments: networks) func whatIsMadeAgainChangesNoBit(_ notation: String) throws {
         #expect(try Self.bits(Self.trainer(notation, recompute: .sqrt), steps: 3) == Self.bits(Self.trainer(notation), steps: 3))
     }

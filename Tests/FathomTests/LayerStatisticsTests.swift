@@ -254,7 +254,7 @@ extension LayerStatisticsTests {
     @Test("Exponents count every number once, subnormal ones below −126") func exponents() throws {
         let network = try Network("linear(3, bias: false) linear(2)")
         let trainer = try Trainer(Model(network, inputs: 2, seed: 1), loss: .meanSquaredError, optimizer: .sgd(learningRate: 1), instruments: .full)
-        try trainer.step(inputs: [1, 0, 1e-39, 0], targets: [0, 0, 0, 0])
+        try trainer.step(inputs: [1, 0, 0x1.4p-130, 0], targets: [0, 0, 0, 0])
         let weights = try trainer.model.parameters(), first = try trainer.exponents()[0]
         let exponents = weights[0].values.map { Int($0.exponent) }
         #expect(first.weight.zero == 0 && first.weight.lowest == exponents.min() && first.weight.counts.reduce(0, +) == 6)

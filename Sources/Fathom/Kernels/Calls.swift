@@ -18,6 +18,13 @@ extension Call {
         return call
     }
 
+    /// The call as one of a chain, which threads divide by rows: of what the others of it write, it needs for a row of its result that row alone.
+    func byRows(_ byRows: Bool) -> Call {
+        var call = self
+        call.by_rows = byRows
+        return call
+    }
+
     /// y = φ(x·w + b), or φ(y + x·w + b) where it accumulates; slope keeps φ′ where the activation saves it.
     static func forward(
         x: Panels, w: Panels, bias: UnsafePointer<Float>?, activation: Activation, accumulate: Bool = false, slope: Panels?, y: Panels

@@ -7,7 +7,7 @@ extension Unrolled {
         plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, slope: nil, y: gates))
         for t in 0..<steps {
             if t > 0 || bias != nil { appendStateProduct(t, h: h, bias: bias, y: step(t, gates), &plan) }
-            plan.append(.lstmForward(gates: step(t, gates), columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), h: step(t, h)))
+            plan.append(.lstmForward(gates: step(t, gates), columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), h: step(t, h)).byRows(isChain))
         }
         if let bias { plan.release(bias) }
         if !plan.training {
@@ -20,7 +20,7 @@ extension Unrolled {
                 let dz = step(t, gates), isLast = t == steps - 1 || isCut(before: t + 1)
                 plan.clipTimeStep(step(t, dh))
                 plan.append(.lstmBackward(
-                    gates: dz, columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), dh: step(t, dh), dc: dc, last: isLast, dgates: dz))
+                    gates: dz, columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), dh: step(t, dh), dc: dc, last: isLast, dgates: dz).byRows(isChain))
                 if !isCut(before: t) { appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
             }
             if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }
@@ -44,7 +44,7 @@ extension Unrolled {
         plan.append(.fill(gates(1, from: 2, of: slots), value: 0))
         for t in 0..<steps {
             if t > 0 || bias != nil { appendStateProduct(t, h: h, bias: bias, y: gates(3, of: step(t, slots)), &plan) }
-            plan.append(.gruForward(slots: step(t, slots), columns: width, hBefore: t == 0 ? nil : step(t - 1, h), h: step(t, h)))
+            plan.append(.gruForward(slots: step(t, slots), columns: width, hBefore: t == 0 ? nil : step(t - 1, h), h: step(t, h)).byRows(isChain))
         }
         if let bias { plan.release(bias) }
         if !plan.training { plan.release(slots) }
@@ -55,7 +55,7 @@ extension Unrolled {
                 plan.clipTimeStep(step(t, dh))
                 plan.append(.gruBackward(
                     slots: dslots, columns: width, hBefore: t == 0 ? nil : step(t - 1, h), dh: step(t, dh), dhBefore: isCut(before: t) ? nil : step(t - 1, dh),
-                    dslots: dslots))
+                    dslots: dslots).byRows(isChain))
                 if !isCut(before: t) { appendStateGradient(t, dz: gates(3, of: dslots), transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
             }
             if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }

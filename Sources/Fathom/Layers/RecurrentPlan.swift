@@ -54,6 +54,9 @@ struct Unrolled {
     let biases: (input: ParameterTensor, state: ParameterTensor)?
     let ordinal: Int
     private let truncation: Int?
+    /// Whether the calls of all steps are one chain: a row's state depends on that row's alone. Each thread then reads all of U in each step, which has to stay in
+    /// its second-level cache: 256 KiB at most. Of larger ones it reads only the columns that it makes.
+    let isChain: Bool
 
     init(_ layer: Recurrent, _ input: Signal, _ tensors: [ParameterTensor], ordinal: Int) {
         self.input = input
@@ -64,6 +67,7 @@ struct Unrolled {
         weights = (tensors[0], tensors[1])
         biases = layer.bias ? (tensors[2], tensors[3]) : nil
         truncation = layer.truncation
+        isChain = weights.state.count <= 1 << 16
     }
 
     /// Whether the gradient stops between step t − 1 and step t.
@@ -88,7 +92,7 @@ struct Unrolled {
     func appendStateProduct(_ t: Int, h: Panels, bias: Panels?, activation: Activation = .identity, y: Panels, _ plan: inout PlanBuilder) {
         let u = plan.parameter(weights.state), before = step(max(t - 1, 0), h)
         plan.append(.forward(
-            x: before, w: t == 0 ? u.rows(0..<0) : u, bias: bias?.data, activation: activation, accumulate: true, slope: nil, y: y))
+            x: before, w: t == 0 ? u.rows(0..<0) : u, bias: bias?.data, activation: activation, accumulate: true, slope: nil, y: y).byRows(isChain))
     }
 
     /// dh_{t−1} = (dh_{t−1} + dz_t·Uᵀ) ⊙ φ′(h_{t−1}).
@@ -97,7 +101,7 @@ struct Unrolled {
     ) {
         plan.append(.dgrad(
             dy: dz, w: transposed, isTransposed: true, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh),
-            blocks: blocks?.step(t - 1, of: steps)))
+            blocks: blocks?.step(t - 1, of: steps)).byRows(isChain))
     }
 
     /// Uᵀ, for all steps.
@@ -144,7 +148,7 @@ struct Unrolled {
                 let dz = step(t, dh), hasFunction = !clips && !isCut(before: t + 1) && t < steps - 1
                 plan.clipTimeStep(dz)
                 if !hasFunction, activation != .identity || blocks != nil {
-                    plan.append(.activationBackward(activation, saved: step(t, h), dy: dz, dz: dz, blocks: blocks?.step(t, of: steps)))
+                    plan.append(.activationBackward(activation, saved: step(t, h), dy: dz, dz: dz, blocks: blocks?.step(t, of: steps)).byRows(isChain))
                 }
                 guard !isCut(before: t) else { continue }
                 appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: clips ? .identity : activation, h: h,

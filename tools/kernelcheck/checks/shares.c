@@ -1,5 +1,5 @@
-// Checks how calls are divided over threads: every part of every grid is in exactly one piece of one thread, every piece is taken exactly once, and a list gets as many threads
-// as its largest call.
+// Checks how calls are divided over threads: every part of every grid is in exactly one piece of one thread, every piece is taken exactly once, a chain's rows
+// are its threads', and a list gets as many threads as its largest call or chain.
 #include "harness.h"
 
 #include "../../../CKernels/core/table.h"
@@ -71,6 +71,30 @@ static bool covers(const fathom_call *call, int team, char *message) {
     return !wrong;
 }
 
+// Rows of a chain of states of a random width: in whole blocks of 16, each in the share of one thread, and the largest share at most a third more than the mean.
+static bool chain_is_divided(generator *g, int team, char *message) {
+    enum { STEPS = 5 };
+    fathom_call calls[STEPS];
+    size_t rows = draw_below(g, 200), width = 1 + draw_below(g, 200), covered = 0, largest = 0;
+    for (int i = 0; i < STEPS; i++)
+        calls[i] = (fathom_call){.operation = FATHOM_GEMM_FORWARD, .by_rows = true, .arguments.gemm_forward = {.rows = rows, .inputs = width, .outputs = width}};
+    int threads = fathom_chain_threads(calls, STEPS, team);
+    if (threads == 0) return true;
+    bool whole = true;
+    for (int thread = 0; thread < team; thread++) {
+        fathom_range r = fathom_chain_share(fathom_grid_of(calls), thread, threads);
+        if (r.row_begin >= r.row_end) continue;
+        whole = whole && r.row_begin == covered && (r.row_end % FATHOM_PANEL == 0 || r.row_end == rows) && r.panel_begin == 0 && r.panel_end == fathom_panels(width);
+        if (r.row_end - r.row_begin > largest) largest = r.row_end - r.row_begin;
+        covered = r.row_end;
+    }
+    bool right = threads <= team && whole && covered == rows && 3 * largest * (size_t)threads <= 4 * rows;
+    if (!right) snprintf(message, KERNEL_CHECK_MESSAGE, "a chain of %zu rows, %zu wide, over %d of %d threads: rows are left out, twice, or uneven", rows, width, threads, team);
+    bool paid = STEPS * fathom_grid_of(calls).flops < 5e5 || fathom_list_worth(calls, STEPS, team) >= threads;
+    if (!paid) snprintf(message, KERNEL_CHECK_MESSAGE, "a chain of %zu rows, %zu wide, on %d threads: the list is said to pay for fewer", rows, width, threads);
+    return right && paid;
+}
+
 // A list pays for as many threads as its largest call, wherever that stands in it, but for none beside the first where it is some 400 kflop or 200 kB in all.
 static bool is_worth_its_largest(generator *g, char *message) {
     fathom_call calls[6];
@@ -112,7 +136,7 @@ bool shares_check(uint64_t seed, char message[KERNEL_CHECK_MESSAGE]) {
     generator g = {seed};
     for (int i = 0; i < 3000; i++) {
         fathom_call call = some_call(&g);
-        if (!covers(&call, 1 + (int)draw_below(&g, 17), message) || !is_worth_its_largest(&g, message)) return false;
+        if (!covers(&call, 1 + (int)draw_below(&g, 17), message) || !is_worth_its_largest(&g, message) || !chain_is_divided(&g, 1 + (int)draw_below(&g, 9), message)) return false;
     }
     rush *r = calloc(1, sizeof *r);
     if (!r) abort();
