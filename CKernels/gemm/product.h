@@ -41,6 +41,7 @@ typedef struct strip {
     const float *bias; // of the first panel, added last; NULL: none
     bool from_zero;    // rather than from the stored C
     bool rectify;      // max(C, 0) last
+    size_t first;      // lanes of the first row in a vector of two: 8. Where clang knew it, it would choose by a permutation, for which a core has one unit
     size_t live;       // columns of the last panel; the other lanes become 0. 16: all
 } strip;
 
@@ -66,7 +67,10 @@ enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
 
 #undef FENCE
 
-enum { HALF_VECTORS = LANES < 8 ? 8 / LANES : 1 };  // vectors in half a panel row
+enum {
+    HALF_VECTORS = LANES < 8 ? 8 / LANES : 1,  // vectors in half a panel row
+    HAS_PAIRS = VECTORS == 1,                  // where a vector is a panel row, halves of two rows make one
+};
 
 // How the elements of A lie: in rows of a matrix in panels (forward, dgrad), or in its columns (wgrad: Xᵀ).
 typedef enum orientation { BY_ROWS, BY_COLUMNS } orientation;
@@ -74,27 +78,30 @@ typedef enum orientation { BY_ROWS, BY_COLUMNS } orientation;
 // A function for every shape of tile and orientation. Those that do not fit the registers are empty, and never called.
 typedef void strip_function(const strip *s, size_t tiles);
 
-#define STRIP_FUNCTION(name, kind, rows, vectors, a_row, a_step) \
+#define STRIP_FUNCTION(name, kind, rows, vectors, half, a_row, a_step) \
     static void KERNEL(name)(const strip *s, size_t tiles) { \
-        if (rows * (vectors) <= TILE_VECTORS) KERNEL(kind)(s, tiles, rows, vectors, a_row, a_step); \
+        if (half ? HAS_PAIRS : rows * (vectors) <= TILE_VECTORS) KERNEL(kind)(s, tiles, rows, vectors, half, a_row, a_step); \
     }
 #define STRIP_FUNCTIONS(rows) \
-    STRIP_FUNCTION(by_rows_##rows##x1, strip_tiles, rows, VECTORS, 16, 1) \
-    STRIP_FUNCTION(by_rows_##rows##x2, strip_tiles, rows, 2 * VECTORS, 16, 1) \
-    STRIP_FUNCTION(by_rows_##rows##x4, strip_tiles, rows, 4 * VECTORS, 16, 1) \
-    STRIP_FUNCTION(by_rows_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, 16, 1) \
-    STRIP_FUNCTION(by_columns_##rows##x1, strip_tiles, rows, VECTORS, 1, 16) \
-    STRIP_FUNCTION(by_columns_##rows##x2, strip_tiles, rows, 2 * VECTORS, 1, 16) \
-    STRIP_FUNCTION(by_columns_##rows##x4, strip_tiles, rows, 4 * VECTORS, 1, 16) \
-    STRIP_FUNCTION(by_columns_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, 1, 16)
+    STRIP_FUNCTION(by_rows_##rows##x1, strip_tiles, rows, VECTORS, false, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##x2, strip_tiles, rows, 2 * VECTORS, false, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##x4, strip_tiles, rows, 4 * VECTORS, false, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, false, 16, 1) \
+    STRIP_FUNCTION(by_rows_##rows##x1half, strip_tiles, rows, VECTORS, true, 16, 1) \
+    STRIP_FUNCTION(by_columns_##rows##x1, strip_tiles, rows, VECTORS, false, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##x2, strip_tiles, rows, 2 * VECTORS, false, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##x4, strip_tiles, rows, 4 * VECTORS, false, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##xhalf, half_strip_tiles, rows, HALF_VECTORS, false, 1, 16) \
+    STRIP_FUNCTION(by_columns_##rows##x1half, strip_tiles, rows, VECTORS, true, 1, 16)
 #define STRIP_ENTRIES(orientation, rows) \
-    {KERNEL(orientation##_##rows##x1), KERNEL(orientation##_##rows##x2), KERNEL(orientation##_##rows##x4), KERNEL(orientation##_##rows##xhalf)}
+    {KERNEL(orientation##_##rows##x1), KERNEL(orientation##_##rows##x2), KERNEL(orientation##_##rows##x4), KERNEL(orientation##_##rows##xhalf), \
+     KERNEL(orientation##_##rows##x1half)}
 
 STRIP_FUNCTIONS(1) STRIP_FUNCTIONS(2) STRIP_FUNCTIONS(3) STRIP_FUNCTIONS(4) STRIP_FUNCTIONS(5) STRIP_FUNCTIONS(6)
 STRIP_FUNCTIONS(7) STRIP_FUNCTIONS(8) STRIP_FUNCTIONS(9) STRIP_FUNCTIONS(10) STRIP_FUNCTIONS(11) STRIP_FUNCTIONS(12)
 
 enum { TALLEST = 12 };
-typedef enum tile_width { ONE_PANEL, TWO_PANELS, FOUR_PANELS, HALF_PANEL, TILE_WIDTHS } tile_width;
+typedef enum tile_width { ONE_PANEL, TWO_PANELS, FOUR_PANELS, HALF_PANEL, PANEL_AND_HALF, TILE_WIDTHS } tile_width;
 
 static strip_function *const KERNEL(strips)[2][TALLEST][TILE_WIDTHS] = {
     [BY_ROWS] = {
@@ -135,20 +142,23 @@ INLINE size_t even_part(size_t count, size_t most, size_t step) {
     return (part + step - 1) / step * step;
 }
 
-INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS ? 2 : 1; }
+INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS || width == PANEL_AND_HALF ? 2 : 1; }
 
 // The height of the tiles of that width into which `rows` rows are divided: all the same, or some of one row less.
 static size_t KERNEL(tile_height)(size_t rows, tile_width width) {
     if (width == HALF_PANEL) return even_part(rows, least(TILE_VECTORS / HALF_VECTORS, TALLEST), 1);
+    if (width == PANEL_AND_HALF) return even_part(rows, least(2 * TILE_VECTORS / 3, TILE_ROWS), 2);
     return even_part(rows, least(TILE_VECTORS / (panels_of(width) * VECTORS), TILE_ROWS), 1);
 }
 
-// The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold; half a panel for a last one of at
-// most 8 columns, unless a vector is a whole one.
+// The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold. Of a last panel of at most 8 columns only half is computed: alone, or where
+// a vector is a whole panel row, behind another panel.
 static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t panel, size_t end) {
-    bool halves = VECTORS > 1;
-    if (halves && p->columns - 16 * panel <= 8) return HALF_PANEL;
-    size_t whole = least(end, (p->columns + (halves ? 7 : 15)) / 16) - panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
+    size_t columns = least(16 * end, p->columns) - 16 * panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
+    bool ends_in_half = columns % 16 > 0 && columns % 16 <= 8;
+    if (VECTORS > 1 && columns <= 8) return HALF_PANEL;
+    if (HAS_PAIRS && ends_in_half && columns > 16 && columns < 48 && rows > 1) return columns < 32 ? PANEL_AND_HALF : ONE_PANEL;
+    size_t whole = (columns + (VECTORS > 1 ? 7 : 15)) / 16;
     if (whole >= 4 && height * 4 * VECTORS <= TILE_VECTORS) return FOUR_PANELS;
     if (whole >= 2 && height * 2 * VECTORS <= TILE_VECTORS) return TWO_PANELS;
     return ONE_PANEL;
@@ -206,6 +216,7 @@ static void KERNEL(multiply_block)(
         .bias = last && p->bias ? p->bias + 16 * panel : NULL,
         .from_zero = k == 0 && !p->accumulate,
         .rectify = last && p->rectify,
+        .first = 8,
         .live = last ? least(16, p->columns - 16 * (panel + panels_of(width) - 1)) : 16,
     };
     if (!by_rows && rows > 16) {
