@@ -9,13 +9,18 @@ struct Signal {
     let saved: Panels
     /// Where the call that goes back through the activation leaves what it tells of the signal; nil: nobody asks.
     let blocks: SignalBlocks?
+    /// Whether its layer takes the gradient of the last step alone for one that is zero at all others.
+    let takesLastStep: Bool
 
-    init(_ values: Panels, steps: Int?, activation: Activation = .identity, saved: Panels? = nil, blocks: SignalBlocks? = nil) {
+    init(
+        _ values: Panels, steps: Int?, activation: Activation = .identity, saved: Panels? = nil, blocks: SignalBlocks? = nil, takesLastStep: Bool = false
+    ) {
         self.values = values
         self.steps = steps
         self.activation = activation
         self.saved = saved ?? values
         self.blocks = blocks
+        self.takesLastStep = takesLastStep
     }
 
     /// The same values as something whose derivative nobody has to go through any more.

@@ -55,6 +55,15 @@ import Testing
         }
     }
 
+    /// Cut after as many steps as there are, a layer adds to the zeros of the steps before the last; uncut, to nothing.
+    @Test(arguments: ["rnn(19, tanh)", "lstm(17)"]) func aGradientOfTheLastStepAloneIsZeroAtTheOthers(_ layer: String) throws {
+        let cut = layer.dropLast() + ", truncate: 6)"
+        for first in ["", "rnn(9, relu) "] {
+            let short = try Self.bits(Self.trainer("sequence(6) \(first)\(layer) last linear(2)"), steps: 3)
+            #expect(try Self.bits(Self.trainer("sequence(6) \(first)\(cut) last linear(2)"), steps: 3) == short)
+        }
+    }
+
     @Test(arguments: networks) func whatIsMadeAgainChangesNoBit(_ notation: String) throws {
         #expect(try Self.bits(Self.trainer(notation, recompute: .sqrt), steps: 3) == Self.bits(Self.trainer(notation), steps: 3))
     }

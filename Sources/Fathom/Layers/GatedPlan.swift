@@ -14,14 +14,15 @@ extension Unrolled {
             plan.release(gates)
             plan.release(c)
         }
-        return Pass(output: Signal(h, steps: steps)) { dy, needsInput, plan in
+        return Pass(output: Signal(h, steps: steps, takesLastStep: takesLastStep)) { dy, needsInput, plan in
             let dh = ownedGradient(dy, &plan), transposed = transposedStateWeights(&plan), dc = plan.take(rows: rows / steps, columns: width)
             for t in (0..<steps).reversed() {
                 let dz = step(t, gates), isLast = t == steps - 1 || isCut(before: t + 1)
                 plan.clipTimeStep(step(t, dh))
                 plan.append(.lstmBackward(
                     gates: dz, columns: width, cBefore: t == 0 ? nil : step(t - 1, c), c: step(t, c), dh: step(t, dh), dc: dc, last: isLast, dgates: dz).byRows(isChain))
-                if !isCut(before: t) { appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
+                guard !isCut(before: t) else { continue }
+                appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, fromAbove: dy.rows == rows, through: .identity, h: h, &plan)
             }
             if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }
             for buffer in [transposed, dc, dh] { plan.release(buffer) }
@@ -56,7 +57,8 @@ extension Unrolled {
                 plan.append(.gruBackward(
                     slots: dslots, columns: width, hBefore: t == 0 ? nil : step(t - 1, h), dh: step(t, dh), dhBefore: isCut(before: t) ? nil : step(t - 1, dh),
                     dslots: dslots).byRows(isChain))
-                if !isCut(before: t) { appendStateGradient(t, dz: gates(3, of: dslots), transposed: transposed, dh: dh, through: .identity, h: h, &plan) }
+                guard !isCut(before: t) else { continue }
+                appendStateGradient(t, dz: gates(3, of: dslots), transposed: transposed, dh: dh, fromAbove: true, through: .identity, h: h, &plan)
             }
             if let blocks = plan.watched[ordinal] { plan.append(.signalGradient(dh, blocks: blocks)) }
             plan.release(transposed)

@@ -95,12 +95,13 @@ struct Unrolled {
             x: before, w: t == 0 ? u.rows(0..<0) : u, bias: bias?.data, activation: activation, accumulate: true, slope: nil, y: y).byRows(isChain))
     }
 
-    /// dh_{t−1} = (dh_{t−1} + dz_t·Uᵀ) ⊙ φ′(h_{t−1}).
+    /// dh_{t−1} = (dh_{t−1} + dz_t·Uᵀ) ⊙ φ′(h_{t−1}); without what is there where the gradient from above is of the last step alone.
     func appendStateGradient(
-        _ t: Int, dz: Panels, transposed: Panels, dh: Panels, through activation: Activation, h: Panels, blocks: SignalBlocks? = nil, _ plan: inout PlanBuilder
+        _ t: Int, dz: Panels, transposed: Panels, dh: Panels, fromAbove: Bool, through activation: Activation, h: Panels, blocks: SignalBlocks? = nil,
+        _ plan: inout PlanBuilder
     ) {
         plan.append(.dgrad(
-            dy: dz, w: transposed, isTransposed: true, activation: activation, saved: step(t - 1, h), accumulate: true, dx: step(t - 1, dh),
+            dy: dz, w: transposed, isTransposed: true, activation: activation, saved: step(t - 1, h), accumulate: fromAbove, dx: step(t - 1, dh),
             blocks: blocks?.step(t - 1, of: steps)).byRows(isChain))
     }
 
@@ -126,8 +127,19 @@ struct Unrolled {
         plan.append(.add(nil, plan.gradient(biases.input), y: plan.gradient(biases.state)))
     }
 
-    /// A buffer for the gradients of the states, which are added to: the one from above, or a copy of it where others read it.
+    /// Whether a gradient of the last step may stand for one that is zero at all others: then no step reads or writes the zeros. Where the gradient stops between steps, they are
+    /// what is left.
+    var takesLastStep: Bool { truncation == nil }
+
+    /// A buffer for the gradients of the states, which are added to: the one from above, or a copy of it where others read it. Where that is of the last step alone
+    /// the others are still to be written.
     func ownedGradient(_ dy: Panels, _ plan: inout PlanBuilder) -> Panels {
+        if dy.rows < rows {
+            defer { plan.release(dy) }
+            let dh = plan.take(rows: rows, columns: width)
+            plan.append(.add(nil, dy, y: step(steps - 1, dh)))
+            return dh
+        }
         let dh = plan.destination(for: dy)
         if dh.data != dy.data { plan.append(.add(nil, dy, y: dh)) }
         return dh
@@ -140,7 +152,7 @@ struct Unrolled {
         plan.append(.forward(x: input.values, w: plan.parameter(weights.input), bias: nil, activation: .identity, slope: nil, y: h))
         for t in 0..<steps { appendStateProduct(t, h: h, bias: bias, activation: activation, y: step(t, h), &plan) }
         if let bias { plan.release(bias) }
-        return Pass(output: Signal(h, steps: steps)) { dy, needsInput, plan in
+        return Pass(output: Signal(h, steps: steps, takesLastStep: takesLastStep)) { dy, needsInput, plan in
             let dh = ownedGradient(dy, &plan), transposed = transposedStateWeights(&plan)
             // The product that sends a gradient to the step before applies φ′ too, unless the gradient is to be clipped in between.
             let clips = plan.settings.timeNorm != nil, blocks = plan.watched[ordinal]
@@ -151,7 +163,7 @@ struct Unrolled {
                     plan.append(.activationBackward(activation, saved: step(t, h), dy: dz, dz: dz, blocks: blocks?.step(t, of: steps)).byRows(isChain))
                 }
                 guard !isCut(before: t) else { continue }
-                appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, through: clips ? .identity : activation, h: h,
+                appendStateGradient(t, dz: dz, transposed: transposed, dh: dh, fromAbove: dy.rows == rows, through: clips ? .identity : activation, h: h,
                     blocks: clips ? nil : blocks, &plan)
             }
             plan.release(transposed)

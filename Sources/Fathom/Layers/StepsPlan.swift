@@ -20,6 +20,7 @@ extension StepReduction: PlannedLayer {
             plan.append(.stepMean(x: x, steps: steps, y: y))
         }
         return Pass(output: Signal(y, steps: nil)) { dz, needsInput, plan in
+            if self == .last && input.takesLastStep && needsInput { return dz }
             defer { plan.release(dz) }
             guard needsInput else { return nil }
             let dx = plan.take(like: x)
