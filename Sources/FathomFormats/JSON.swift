@@ -87,7 +87,8 @@ public enum JSON: Sendable, Equatable {
     /// Swift's description is the shortest that reads back; a whole number needs no ".0", but −0 would lose its sign as an integer.
     static func write<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value, to text: inout [UInt8]) {
         text += (value.isFinite ? value.description : "null").utf8
-        if value.isFinite && text.suffix(2).elementsEqual(".0".utf8) && !(value == 0 && value.sign == .minus) { text.removeLast(2) }
+        let endsInZero = text[text.count - 1] == UInt8(ascii: "0") && text[text.count - 2] == UInt8(ascii: ".")
+        if endsInZero && !(value == 0 && value.sign == .minus) { text.removeLast(2) }
     }
 
     private static func write(_ string: String, to text: inout [UInt8]) {

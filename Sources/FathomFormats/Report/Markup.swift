@@ -2,6 +2,8 @@ import Foundation
 
 /// Text as it stands in HTML and SVG, between tags or in an attribute. Characters that XML cannot hold become �.
 func escaped(_ text: String) -> String {
+    // As a rule there is nothing to do. Noncharacters begin with a byte from EF on.
+    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 >= 0xEF || "&<>\"'".utf8.contains($0) }) else { return text }
     var result = ""
     for scalar in text.unicodeScalars {
         switch scalar {
