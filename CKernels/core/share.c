@@ -20,20 +20,37 @@ static const double work_of_team = 4;
 
 // Rows of a chain are divided at whole blocks of 16, whose statistics are one record.
 enum { CHAIN_STEP = FATHOM_PANEL };
-static size_t chain_steps(size_t rows) { return (rows + CHAIN_STEP - 1) / CHAIN_STEP; }
+
+// As many as its first calls pay for, until they pay for the team, and as there are blocks; not where a call alone pays for more, whose columns are divided then. Where a thread has
+// a third more rows than their mean a chain still takes less time than barriers and the others' rows in the caches: 48 rows are 32 and 16.
+int fathom_chain_threads(const fathom_call *calls, size_t count, int team) {
+    size_t rows = fathom_grid_of(calls).rows, steps = (rows + CHAIN_STEP - 1) / CHAIN_STEP;
+    if (steps < 2) return 0;
+    int alone = 1, most = steps < (size_t)team ? (int)steps : team;
+    double chain = 0;
+    for (size_t i = 0; i < count && calls[i].by_rows && chain < team; i++) {
+        fathom_grid g = fathom_grid_of(&calls[i]);
+        if (g.rows != rows) break;
+        int w = fathom_threads_worth(g, team);
+        if (w > alone) alone = w;
+        chain += work(g);
+    }
+    int threads = worth(chain, most);
+    size_t largest = (steps + (size_t)threads - 1) / (size_t)threads * CHAIN_STEP;
+    return threads > 1 && threads >= alone && 4 * rows >= 3 * largest * (size_t)threads ? threads : 0;
+}
 
 int fathom_list_worth(const fathom_call *calls, size_t count, int threads) {
     int most = 1;
-    double all = 0, chain = 0;
-    size_t rows = 0;
+    double all = 0;
+    size_t rows = 0;  // of the chain that the last call was in
     for (size_t i = 0; threads > 1 && i < count && (most < threads || all < work_of_team); i++) {
         fathom_grid g = fathom_grid_of(&calls[i]);
-        chain = calls[i].by_rows ? work(g) + (g.rows == rows ? chain : 0) : 0;
-        rows = g.rows;
-        all += work(g);
-        int alone = worth(work(g), threads), in_chain = worth(chain, chain_steps(rows) < (size_t)threads ? (int)chain_steps(rows) : threads);
+        int alone = fathom_threads_worth(g, threads), together = calls[i].by_rows && g.rows != rows ? fathom_chain_threads(calls + i, count - i, threads) : 0;
         if (alone > most) most = alone;
-        if (in_chain > most) most = in_chain;
+        if (together > most) most = together;
+        rows = calls[i].by_rows ? g.rows : 0;
+        all += work(g);
     }
     return all < work_of_team ? 1 : most;
 }
@@ -44,26 +61,6 @@ static void divide(size_t count, size_t step, int part, int parts, size_t *begin
     *end = steps * (part + 1) / parts * step;
     if (*begin > count) *begin = count;
     if (*end > count) *end = count;
-}
-
-// Where a thread has a third more rows than their mean the chain still takes less time than barriers and the others' rows in the caches: 48 rows are 32 and 16.
-static bool is_even(size_t rows, int threads) {
-    size_t largest = (chain_steps(rows) + threads - 1) / threads * CHAIN_STEP;
-    return 4 * rows >= 3 * largest * threads;
-}
-
-int fathom_chain_threads(const fathom_call *calls, size_t count, int team) {
-    size_t rows = fathom_grid_of(calls).rows;
-    int threads = 1;
-    double chain = 0;
-    for (size_t i = 0; i < count && threads < team; i++) {
-        fathom_grid g = fathom_grid_of(&calls[i]);
-        if (!calls[i].by_rows || g.rows != rows) break;
-        chain += work(g);
-        threads = worth(chain, team);
-    }
-    if (threads == 1 || !is_even(rows, threads)) return 0;
-    return chain_steps(rows) < (size_t)threads ? (int)chain_steps(rows) : threads;
 }
 
 fathom_range fathom_chain_share(fathom_grid g, int thread, int threads) {

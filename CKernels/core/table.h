@@ -53,7 +53,7 @@ typedef struct fathom_share {
 fathom_share fathom_share_of(const fathom_call *call, int thread, int team);
 fathom_range fathom_piece(fathom_share share, int piece);
 
-// Over how many threads of a team the rows of the chain that begins with the first of the calls are divided; 0: it is none, or has too few rows.
+// Over how many threads of a team the rows of the chain that begins with the first of the calls are divided; 0: it is none, or has too few rows for that.
 int fathom_chain_threads(const fathom_call *calls, size_t count, int team);
 // The share of each of these threads in a call of the chain: the same rows of all of its panels.
 fathom_range fathom_chain_share(fathom_grid grid, int thread, int threads);

@@ -259,7 +259,7 @@ extension LayerStatisticsTests {
         let exponents = weights[0].values.map { Int($0.exponent) }
         #expect(first.weight.zero == 0 && first.weight.lowest == exponents.min() && first.weight.counts.reduce(0, +) == 6)
         for (i, count) in first.weight.counts.enumerated() { #expect(count == exponents.count { $0 == first.weight.lowest + i }) }
-        // The second row of h is 1e-39 times a weight: subnormal; the gradient of the unused input is 0.
+        // The second row of h is 1.25·2⁻¹³⁰ times a weight: subnormal; the gradient of the unused input is 0.
         #expect(first.activation.lowest == -127 && first.activation.counts[0] == 3 && first.gradient.zero == 3)
     }
 

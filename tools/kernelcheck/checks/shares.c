@@ -78,8 +78,12 @@ static bool chain_is_divided(generator *g, int team, char *message) {
     size_t rows = draw_below(g, 200), width = 1 + draw_below(g, 200), covered = 0, largest = 0;
     for (int i = 0; i < STEPS; i++)
         calls[i] = (fathom_call){.operation = FATHOM_GEMM_FORWARD, .by_rows = true, .arguments.gemm_forward = {.rows = rows, .inputs = width, .outputs = width}};
-    int threads = fathom_chain_threads(calls, STEPS, team);
-    if (threads == 0) return true;
+    int threads = fathom_chain_threads(calls, STEPS, team), alone = fathom_threads_worth(fathom_grid_of(calls), team);
+    if (threads == 0) {
+        bool modest = fathom_list_worth(calls, STEPS, team) <= alone;
+        if (!modest) snprintf(message, KERNEL_CHECK_MESSAGE, "a chain of %zu rows, %zu wide, is not divided, but %d threads are called", rows, width, fathom_list_worth(calls, STEPS, team));
+        return modest;
+    }
     bool whole = true;
     for (int thread = 0; thread < team; thread++) {
         fathom_range r = fathom_chain_share(fathom_grid_of(calls), thread, threads);
