@@ -2,7 +2,7 @@
 // product of other operands with another end. Operands and contract: fathom_kernels.h; blocking: gemm/product.h.
 // Needs gemm/product.h, gemm/transpose.h and elementwise/activation.h.
 
-// What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel.
+// What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel; NULL: nothing.
 typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
 
 // Strips end at whole tiles and at whole blocks of 16 rows: those that dgrad's end gathers the statistics of.
@@ -12,6 +12,7 @@ _Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of w
 // Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
 // where it is turned to.
 static size_t KERNEL(depth_of_block)(const product *p, size_t rows) {
+    if (p->depth <= DEPTH_BLOCK && p->depth * rows <= A_BLOCK) return p->depth;
     if (rows <= 2 * TILE_ROWS) return p->turned ? even_part(p->depth, DEPTH_BLOCK, 16) : p->depth;
     return even_part(p->depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
 }
@@ -32,19 +33,21 @@ static void KERNEL(turn_block)(const product *p, size_t k, size_t steps, size_t 
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
     _Alignas(64) float turned[4 * 16 * DEPTH_BLOCK];
     size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p, row_block);
+    tiling t = {0};
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
         do {
             size_t steps = least(depth_block, p->depth - k);
             for (size_t panel = range.panel_begin; panel < range.panel_end;) {
-                tile_width width = KERNEL(choose_width)(p, rows, panel, range.panel_end);
+                tile_width width = choose_width(p, rows, panel, range.panel_end);
+                if (width != t.width || rows != t.rows) t = tiling_of(rows, width);  // seldom: dividing takes as long as a short tile
                 size_t end = panel + panels_of(width);
                 lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
                 if (p->turned) KERNEL(turn_block)(p, k, steps, panel, end - panel, turned);
                 const float *b = p->turned ? turned : p->b + panel * p->b_stride + 16 * k;
-                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, b, p->turned ? 16 * steps : p->b_stride, &ahead);
+                KERNEL(multiply_block)(p, row, &t, k, steps, panel, b, p->turned ? 16 * steps : p->b_stride, &ahead);
                 for (; panel < end; panel++)
-                    if (k + steps == p->depth) finish(a, row, rows, panel);
+                    if (finish && k + steps == p->depth) finish(a, row, rows, panel);
             }
             k += steps;
         } while (k < p->depth);
@@ -68,11 +71,13 @@ static void KERNEL(activate_half)(fathom_activation activation, float parameter,
 // Whether φ(0) is 0, of those that are not computed in registers.
 static bool KERNEL(keeps_zero)(fathom_activation activation) { return activation != FATHOM_SIGMOID && activation != FATHOM_SOFTPLUS; }
 
+// Whether there is nothing to finish: φ′ is not kept of these.
+INLINE bool forward_ends_in_registers(const fathom_gemm_forward_arguments *a) { return a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU; }
+
 static void KERNEL(finish_forward)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
     const fathom_gemm_forward_arguments *a = &arguments->gemm_forward;
     float *y = a->y + panel * a->y_stride + 16 * row, *z = a->slope ? a->slope + panel * a->slope_stride + 16 * row : y;
     if (a->slope) return KERNEL(activate_saving)(a->activation, z, y, z, 16 * rows);
-    if (a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU) return;  // in registers
     if (a->outputs <= 16 * panel + 8 && KERNEL(keeps_zero)(a->activation)) KERNEL(activate_half)(a->activation, a->parameter, z, y, rows);
     else KERNEL(activate)(a->activation, a->parameter, z, y, 16 * rows);
 }
@@ -98,9 +103,9 @@ static void KERNEL(forward_narrow)(const fathom_arguments *arguments, size_t row
             }
         for (size_t q = 0; q < blocks;) {
             lines none = {0};
-            tile_width width = KERNEL(choose_width)(&p, a->outputs, q, blocks);
-            KERNEL(multiply_block)(&p, 0, a->outputs, k, steps, q, width, x + 16 * q * steps, 16 * steps, &none);
-            q += panels_of(width);
+            tiling t = tiling_of(a->outputs, choose_width(&p, a->outputs, q, blocks));
+            KERNEL(multiply_block)(&p, 0, &t, k, steps, q, x + 16 * q * steps, 16 * steps, &none);
+            q += panels_of(t.width);
         }
         k += steps;
     } while (k < p.depth);
@@ -115,7 +120,7 @@ static void KERNEL(forward_narrow)(const fathom_arguments *arguments, size_t row
             vf_store(block + 16 * r + LANES * v, a->activation == FATHOM_RELU ? relu(sum) : sum);
         }
     }
-    KERNEL(finish_forward)(arguments, row, rows, 0);
+    if (!forward_ends_in_registers(a)) KERNEL(finish_forward)(arguments, row, rows, 0);
 }
 
 static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range range) {
@@ -134,7 +139,7 @@ static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range
         .bias = a->bias,
         .rectify = a->activation == FATHOM_RELU,
     };
-    KERNEL(multiply_by_rows)(&p, range, KERNEL(finish_forward), arguments);
+    KERNEL(multiply_by_rows)(&p, range, forward_ends_in_registers(a) ? NULL : KERNEL(finish_forward), arguments);
 }
 
 static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
@@ -157,5 +162,5 @@ static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range r
         .depth = a->outputs, .columns = a->inputs,
         .accumulate = a->accumulate,
     };
-    KERNEL(multiply_by_rows)(&p, range, KERNEL(finish_dgrad), arguments);
+    KERNEL(multiply_by_rows)(&p, range, a->activation == FATHOM_IDENTITY && !a->blocks ? NULL : KERNEL(finish_dgrad), arguments);
 }

@@ -144,23 +144,39 @@ INLINE size_t even_part(size_t count, size_t most, size_t step) {
 
 INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS || width == PANEL_AND_HALF ? 2 : 1; }
 
-// The height of the tiles of that width into which `rows` rows are divided: all the same, or some of one row less.
-static size_t KERNEL(tile_height)(size_t rows, tile_width width) {
-    if (width == HALF_PANEL) return even_part(rows, least(TILE_VECTORS / HALF_VECTORS, TALLEST), 1);
-    if (width == PANEL_AND_HALF) return even_part(rows, least(2 * TILE_VECTORS / 3, TILE_ROWS), 2);
-    return even_part(rows, least(TILE_VECTORS / (panels_of(width) * VECTORS), TILE_ROWS), 1);
+// Rows of the tallest tile of a width; of two panels and a half an even number, of which each vector of halves takes two. A width that the registers do not hold has none.
+INLINE size_t tallest_tile(tile_width width) {
+    switch (width) {
+    case HALF_PANEL: return least(TILE_VECTORS / HALF_VECTORS, TALLEST);
+    case PANEL_AND_HALF: return least(2 * TILE_VECTORS / 3, TILE_ROWS) / 2 * 2;
+    case FOUR_PANELS: return least(TILE_VECTORS / (4 * VECTORS), TILE_ROWS);
+    case TWO_PANELS: return least(TILE_VECTORS / (2 * VECTORS), TILE_ROWS);
+    default: return least(TILE_VECTORS / VECTORS, TILE_ROWS);
+    }
+}
+
+// `rows` rows as tiles of one width, as even as can be, one below the other: first `tall` of `tall_height` rows, then `low` of `height`.
+typedef struct tiling {
+    tile_width width;
+    size_t rows, tall, tall_height, low, height;
+} tiling;
+
+INLINE tiling tiling_of(size_t rows, tile_width width) {
+    size_t tallest = tallest_tile(width), tiles = (rows + tallest - 1) / tallest, pairs = width == PANEL_AND_HALF && rows % 2 == 0;
+    size_t height = (rows >> pairs) / tiles, tall = (rows >> pairs) % tiles;
+    return (tiling){width, rows, tall, (height + 1) << pairs, tiles - tall, height << pairs};
 }
 
 // The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold. Of a last panel of at most 8 columns only half is computed: alone, or where
 // a vector is a whole panel row, behind another panel.
-static tile_width KERNEL(choose_width)(const product *p, size_t rows, size_t panel, size_t end) {
-    size_t columns = least(16 * end, p->columns) - 16 * panel, height = KERNEL(tile_height)(rows, ONE_PANEL);
+INLINE tile_width choose_width(const product *p, size_t rows, size_t panel, size_t end) {
+    size_t columns = least(16 * end, p->columns) - 16 * panel, vectors = least(rows, TILE_ROWS) * VECTORS;
     bool ends_in_half = columns % 16 > 0 && columns % 16 <= 8;
     if (VECTORS > 1 && columns <= 8) return HALF_PANEL;
     if (HAS_PAIRS && ends_in_half && columns > 16 && columns < 48 && rows > 1) return columns < 32 ? PANEL_AND_HALF : ONE_PANEL;
     size_t whole = (columns + (VECTORS > 1 ? 7 : 15)) / 16;
-    if (whole >= 4 && height * 4 * VECTORS <= TILE_VECTORS) return FOUR_PANELS;
-    if (whole >= 2 && height * 2 * VECTORS <= TILE_VECTORS) return TWO_PANELS;
+    if (whole >= 4 && 4 * vectors <= TILE_VECTORS) return FOUR_PANELS;
+    if (whole >= 2 && 2 * vectors <= TILE_VECTORS) return TWO_PANELS;
     return ONE_PANEL;
 }
 
@@ -190,19 +206,18 @@ INLINE lines next_block(const product *p, fathom_range range, size_t panel, size
     return ahead;
 }
 
-// Of tiles that go on from one panel of A by columns to the next: the tallest that divide a panel.
-static size_t KERNEL(dividing_height)(tile_width width) {
+// Of tiles that go on from one panel of A by columns to the next: the tallest that divide it.
+INLINE size_t dividing_height(tile_width width) {
     size_t height = 16;
-    while (height > KERNEL(tile_height)(16, width)) height /= 2;
+    while (height > tallest_tile(width)) height /= 2;
     return height;
 }
 
-// Steps k ..< k + steps for `rows` rows from `row` (by columns: of one panel of A, or so many that tiles of a dividing height fill them), in the panels of one tile width,
+// Steps k ..< k + steps for the rows of some tiles from `row` on (by columns: of one panel of A, or tiles of a height that divides it), in the panels of one tile width,
 // whose block of B begins at b.
 static void KERNEL(multiply_block)(
-    const product *p, size_t row, size_t rows, size_t k, size_t steps, size_t panel, tile_width width, const float *b, size_t b_stride, lines *ahead) {
+    const product *p, size_t row, const tiling *t, size_t k, size_t steps, size_t panel, const float *b, size_t b_stride, lines *ahead) {
     bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;
-    size_t a_row = by_rows ? 16 : 1;
     strip s = {
         .a = by_rows ? p->a + k / 16 * p->a_stride + 16 * row : p->a + row / 16 * p->a_stride + row % 16 + 16 * k,
         .a_block = by_rows ? p->a_stride : 16 * 16,
@@ -217,19 +232,14 @@ static void KERNEL(multiply_block)(
         .from_zero = k == 0 && !p->accumulate,
         .rectify = last && p->rectify,
         .first = 8,
-        .live = last ? least(16, p->columns - 16 * (panel + panels_of(width) - 1)) : 16,
+        .live = last ? least(16, p->columns - 16 * (panel + panels_of(t->width) - 1)) : 16,
     };
-    if (!by_rows && rows > 16) {
-        size_t height = KERNEL(dividing_height)(width);
-        KERNEL(strips)[BY_COLUMNS][height - 1][width](&s, rows / height);
-        return;
+    if (t->tall > 0) {
+        KERNEL(strips)[p->orientation][t->tall_height - 1][t->width](&s, t->tall);
+        s.a += t->tall * t->tall_height * (by_rows ? 16 : 1);
+        s.c += t->tall * t->tall_height * 16;
     }
-    // `tall` tiles of height + 1 rows, then the others of height rows.
-    size_t tallest = KERNEL(tile_height)(rows, width), tiles = (rows + tallest - 1) / tallest, height = rows / tiles, tall = rows % tiles;
-    if (tall > 0) KERNEL(strips)[p->orientation][height][width](&s, tall);
-    s.a += tall * (height + 1) * a_row;
-    s.c += tall * (height + 1) * 16;
-    KERNEL(strips)[p->orientation][height - 1][width](&s, tiles - tall);
+    KERNEL(strips)[p->orientation][t->height - 1][t->width](&s, t->low);
 }
 
 // Zeros into the lanes of the last panel past the last column, in `rows` rows.

@@ -16,20 +16,34 @@ INLINE void sum_squares(const fathom_gemm_wgrad_arguments *a, size_t row, size_t
         a->squares[(a->inputs + 15) / 16 * panel + row / 16] = block_squares(a->dw + panel * a->dw_stride + 16 * row, least(16, end - row), vf_set(0), false);
 }
 
+// Rows of dW for one call of the microkernel: where more than 16, of whole tiles of a height that divides a panel.
+INLINE size_t rows_together(const product *p, tile_width width) {
+    return tiling_of(16, width).tall == 0 || p->depth <= FEW ? 16 * TOGETHER : 16;
+}
+
+static tiling KERNEL(tiling_of_columns)(size_t rows, tile_width width) {
+    if (rows <= 16) return tiling_of(rows, width);
+    size_t height = dividing_height(width);
+    return (tiling){.width = width, .rows = rows, .low = rows / height, .height = height};
+}
+
 // One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
 static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const product *p, fathom_range range) {
-    size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), tallest = least(16, range.row_end - range.row_begin), k = 0;
+    size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), k = 0;
+    size_t tallest = least(16, range.row_end - range.row_begin), together = 0;
+    tiling t = {.width = TILE_WIDTHS};
     do {
         size_t steps = least(depth_block, p->depth - k);
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
-            tile_width width = KERNEL(choose_width)(p, tallest, panel, range.panel_end);
+            tile_width width = choose_width(p, tallest, panel, range.panel_end);
+            if (width != t.width) together = rows_together(p, width);
             size_t end = panel + panels_of(width);
-            size_t height = KERNEL(dividing_height)(width), together = height == KERNEL(tile_height)(16, width) || p->depth <= FEW ? 16 * TOGETHER : 16;
             lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
             for (size_t row = range.row_begin, rows; row < range.row_end; row += rows) {
                 rows = least(together, range.row_end - row);
-                if (rows > 16 && rows % height > 0) rows -= rows % 16;
-                KERNEL(multiply_block)(p, row, rows, k, steps, panel, width, p->b + panel * p->b_stride + 16 * k, p->b_stride, &ahead);
+                if (rows > 16 && rows % dividing_height(width) > 0) rows -= rows % 16;
+                if (width != t.width || rows != t.rows) t = KERNEL(tiling_of_columns)(rows, width);
+                KERNEL(multiply_block)(p, row, &t, k, steps, panel, p->b + panel * p->b_stride + 16 * k, p->b_stride, &ahead);
                 if (k + steps < p->depth) continue;
                 for (size_t q = panel; a->squares && q < end; q++) sum_squares(a, row, rows, q);
             }
@@ -55,12 +69,14 @@ static void KERNEL(wgrad_narrow)(const fathom_gemm_wgrad_arguments *a, fathom_ra
         .c = turned, .c_stride = 16 * 16,
         .depth = a->rows,
     };
+    tiling t = {.width = TILE_WIDTHS};
     for (size_t row = range.row_begin; row < range.row_end;) {
         p.b = a->x + row / 16 * a->x_stride;
         p.columns = range.row_end - row;
-        tile_width width = KERNEL(choose_width)(&p, a->outputs, 0, (p.columns + 15) / 16);
+        tile_width width = choose_width(&p, a->outputs, 0, (p.columns + 15) / 16);
+        if (width != t.width) t = tiling_of(a->outputs, width);
         lines none = {0};
-        KERNEL(multiply_block)(&p, 0, a->outputs, 0, p.depth, 0, width, p.b, p.b_stride, &none);
+        KERNEL(multiply_block)(&p, 0, &t, 0, p.depth, 0, p.b, p.b_stride, &none);
         for (size_t q = 0; q < panels_of(width) && row < range.row_end; q++, row += 16) {
             size_t rows = least(16, range.row_end - row);
             KERNEL(transpose_block)(turned + 16 * 16 * q, a->dw + 16 * row, a->outputs, rows);
@@ -69,10 +85,29 @@ static void KERNEL(wgrad_narrow)(const fathom_gemm_wgrad_arguments *a, fathom_ra
     }
 }
 
+// Of a single row dW is only to be written, as fast as memory takes it: tiles would begin and end with every few rows of it.
+static void KERNEL(wgrad_of_one)(const fathom_gemm_wgrad_arguments *a, fathom_range range) {
+    for (size_t panel = range.panel_begin; panel < range.panel_end; panel++) {
+        size_t live = a->outputs - 16 * panel;
+        vf dy[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) dy[q] = vf_load(a->dy + panel * a->dy_stride + LANES * q);
+        for (size_t row = range.row_begin; row < range.row_end; row += 16) {
+            size_t rows = least(16, range.row_end - row);
+            const float *x = a->x + row / 16 * a->x_stride;
+            float *dw = a->dw + panel * a->dw_stride + 16 * row;
+            for (size_t i = 0; i < rows; i++)
+                UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dw + 16 * i + LANES * q, vf_fma(vf_set(x[i]), dy[q], vf_set(0)));
+            if (live < 16) KERNEL(clear_padding)(dw, rows, live);
+            if (a->squares) sum_squares(a, row, rows, panel);
+        }
+    }
+}
+
 // Squares of dW stay in the second-level cache, with the blocks of X and dY that meet in them, for all rows.
 static void KERNEL(gemm_wgrad)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_wgrad_arguments *a = &arguments->gemm_wgrad;
     if (wgrad_is_narrow(a)) return KERNEL(wgrad_narrow)(a, range);
+    if (a->rows == 1 && !a->accumulate) return KERNEL(wgrad_of_one)(a, range);
     product p = {
         .orientation = BY_COLUMNS,
         .a = a->x, .a_stride = a->x_stride,

@@ -68,8 +68,8 @@ struct ThreadChoice {
     }
 
     private mutating func follow(_ median: Double) {
-        // Slower than it was: something has changed, perhaps another program has begun.
-        if let usual, median > 1.25 * usual { (wait, pause) = (0, Self.shortestPause) }
+        // Something has changed: slower than it was, another program may have begun; faster, one may have ended.
+        if let usual, median > 1.25 * usual || median < 0.8 * usual { (wait, pause, triesFewer) = (0, Self.shortestPause, median > usual) }
         usual = median
         if wait > 0 { wait -= 1 } else { begin() }
     }

@@ -42,6 +42,15 @@ import Testing
         #expect(alone.suffix(1_000).filter { $0 == 2 }.count > 980)
     }
 
+    @Test func takesBackWhatAnotherProgramLeaves() {
+        var choice = ThreadChoice(most: 16)
+        // More than four wait for processors, and for each other; four have two thirds of theirs.
+        _ = run(&choice, steps: 20_000) { $0 > 4 ? Double($0) / 8 : 1.5 / Double($0) }
+        #expect(choice.count == 4, "settled on what the machine has left")
+        let alone = run(&choice, steps: 1_000) { 1 / Double($0) }
+        #expect(alone.prefix(20).contains(16) && alone.filter { $0 == 16 }.count > 900)
+    }
+
     @Test func differencesWithinAFewPercentChangeNothing() {
         var choice = ThreadChoice(most: 2), step = 0
         let counts = run(&choice, steps: 5_000) { threads in
