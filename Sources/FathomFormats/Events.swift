@@ -116,11 +116,15 @@ extension LayerStatistics {
     /// A member of `layers`, but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is nothing to tell of, or is not finite, is
     /// null, with the reason beside it. Written as text at once: a deep network has a thousand numbers a step, and a value for each took four times as long.
     func json(_ exponents: LayerExponents?) -> JSON {
-        var text = Array("{\"name\":\"\(name)\"".utf8)
-        func add(_ key: String, _ value: Double?, isExact: Bool = false, without reason: String = "") {
-            text += ", \"".utf8
-            text += key.utf8
-            text += "\":".utf8
+        var text: [UInt8] = []
+        text.reserveCapacity(512)
+        text += "{\"name\":\"".utf8
+        text += name.utf8
+        text.append(0x22)
+        func add(_ key: StaticString, _ value: Double?, isExact: Bool = false, without reason: String = "") {
+            text += [0x2C, 0x20, 0x22]  // , "
+            key.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
+            text += [0x22, 0x3A]  // ":
             if let value, value.isFinite {
                 let rounded = Float(value)
                 if !isExact && (rounded.isNormal || value == 0) { JSON.write(rounded, to: &text) } else { JSON.write(value, to: &text) }
@@ -138,7 +142,10 @@ extension LayerStatistics {
         add("slope_mean_square", slopeMeanSquare, without: "a gated cell")
         add("saturated", saturated, without: "a gated cell")
         add("dead", dead, without: "a gated cell")
-        text += ", \"subnormal\":\(subnormal), \"nonfinite\":\(nonfinite)".utf8
+        text += ", \"subnormal\":".utf8
+        text += String(subnormal).utf8
+        text += ", \"nonfinite\":".utf8
+        text += String(nonfinite).utf8
         if let exponents {
             for (key, histogram) in [("gradient", exponents.gradient), ("weight", exponents.weight), ("activation", exponents.activation)] {
                 text += ", \"\(key)_exponents\":".utf8

@@ -171,4 +171,16 @@ struct FigureTests {
     func numbers(_ value: Double, _ text: String) {
         #expect(numberText(value) == text)
     }
+
+    @Test("numbers have the digits that C gives them, beside and at the middle between two of four digits too")
+    func numbersAsFormatted() {
+        var random = SystemRandomNumberGenerator(), wrong: [Double] = []
+        for _ in 0..<20_000 {
+            let size = exp(Double.random(in: log(1e-4)..<log(1000), using: &random)), digits = pow(10, 3 - floor(log10(size)))
+            for value in [size, -size, (size * digits).rounded() / digits, ((size * digits).rounded() + 0.5) / digits] where value != value.rounded() {
+                if numberText(value) != String(format: "%.4g", value) { wrong.append(value) }
+            }
+        }
+        #expect(wrong.prefix(5) == [])
+    }
 }

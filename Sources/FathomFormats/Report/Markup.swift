@@ -3,7 +3,14 @@ import Foundation
 /// Text as it stands in HTML and SVG, between tags or in an attribute. Characters that XML cannot hold become �.
 func escaped(_ text: String) -> String {
     // As a rule there is nothing to do. Noncharacters begin with a byte from EF on.
-    guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 >= 0xEF || "&<>\"'".utf8.contains($0) }) else { return text }
+    func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x22, 0x26, 0x27, 0x3C, 0x3E, 0x7F, 0xEF...: false  // " & ' < >
+        case ..<0x20: byte == 0x0A || byte == 0x09 || byte == 0x0D
+        default: true
+        }
+    }
+    if text.utf8.allSatisfy(isPlain) { return text }
     var result = ""
     for scalar in text.unicodeScalars {
         switch scalar {
@@ -34,9 +41,29 @@ func coordinate(_ value: Double) -> String {
 public func numberText(_ value: Double) -> String {
     if abs(value) < 1e7, value == value.rounded() || abs(value) >= 1000 { return String(Int(value.rounded())) }
     guard value.isFinite else { return value.isNaN ? "no value" : value > 0 ? "∞" : "-∞" }
+    if let text = plainNumberText(value) { return text }
     let text = String(format: "%.4g", value)
     guard let e = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: e)...]) else { return text }
     return "\(text[..<e])e\(exponent)"
+}
+
+/// Of a number from 10⁻⁴ up to 1000 that is not halfway between two of four digits: most of a report's, in a tenth of the time that a format takes.
+private func plainNumberText(_ value: Double) -> String? {
+    let size = abs(value)
+    guard size >= 1e-4, size < 1000 else { return nil }
+    var decimals = size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : size >= 0.1 ? 4 : size >= 0.01 ? 5 : size >= 0.001 ? 6 : 7
+    let powers = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7], scaled = size * powers[decimals], rest = scaled - scaled.rounded(.down)
+    // The powers are exact, so a product is rounded to the middle or stays on its side of it.
+    guard rest != 0.5 else { return nil }
+    var digits = Int(scaled.rounded()), text: [UInt8] = []
+    while decimals > 0, digits % 10 == 0 { (digits, decimals) = (digits / 10, decimals - 1) }
+    var place = 0
+    while digits > 0 || place <= decimals {
+        if place == decimals, place > 0 { text.append(UInt8(ascii: ".")) }
+        text.append(UInt8(ascii: "0") + UInt8(digits % 10))
+        (digits, place) = (digits / 10, place + 1)
+    }
+    return String(decoding: (value < 0 ? [UInt8(ascii: "-")] : []) + text.reversed(), as: UTF8.self)
 }
 
 /// `text`, its middle left out where it has more than `count` characters.
