@@ -33,7 +33,7 @@ static void KERNEL(turn_block)(const product *p, size_t k, size_t steps, size_t 
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
     _Alignas(64) float turned[4 * 16 * DEPTH_BLOCK];
     size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p, row_block);
-    tiling t = {0};
+    tiling t = {.width = TILE_WIDTHS};
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
         do {

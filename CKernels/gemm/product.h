@@ -144,7 +144,7 @@ INLINE size_t even_part(size_t count, size_t most, size_t step) {
 
 INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS || width == PANEL_AND_HALF ? 2 : 1; }
 
-// Rows of the tallest tile of a width; of two panels and a half an even number, of which each vector of halves takes two. A width that the registers do not hold has none.
+// Rows of the tallest tile of a width; of a panel and a half an even number, since a vector of halves takes two. A width that the registers do not hold has none.
 INLINE size_t tallest_tile(tile_width width) {
     switch (width) {
     case HALF_PANEL: return least(TILE_VECTORS / HALF_VECTORS, TALLEST);
