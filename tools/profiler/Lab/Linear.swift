@@ -130,7 +130,7 @@ extension LinearNetworks {
             }))
         func points(_ value: (Int) -> Double) -> [(Double, Double)] { products.indices.map { (Double($0 + 1), value($0) * decimal) } }
         result.charts.append(Chart(
-            "Norm of the product, product of norms, and the spectrum", x: Axis("layers l"), y: Axis("log10 σ"),
+            "Norm of the product, product of norms, and the spectrum", x: .places("layers l", depth), y: Axis("log10 σ"),
             [("largest", 0), ("middle", width / 2), ("smallest", width - 1)].map { name, index in
                 .init("\(name) σ of the product", .line, points { products[$0].logSingularValues[index] })
             } + [.init("product of norms", .theory, points { products[$0].logBound }, look: 0)]))
@@ -151,7 +151,7 @@ extension LinearNetworks {
                 [String(i + 1), figure(row.0, row.1), figure(row.2), row.1.isFinite ? "\(figure((row.0 - row.2) / row.1, digits: 2)) s.e." : "–"]
             }))
         result.charts.append(Chart(
-            "Lyapunov exponents", x: Axis("index i"), y: Axis("nats a layer"),
+            "Lyapunov exponents", x: .places("index i", width), y: Axis("nats a layer"),
             [.init("measured", .points, spectrum.exponents.enumerated().map { (Double($0 + 1), $1) }, error: averages > 1 ? spectrum.standardError : []),
              .init("Newman 1986", .theory, theory.enumerated().map { (Double($0 + 1), $1) })]))
         let worst = rows.map { ($0.0 - $0.2).magnitude / $0.1 }.max() ?? .nan

@@ -104,7 +104,7 @@ extension Tower {
             })]
         func points(_ values: [Double]) -> [(Double, Double)] { values.enumerated().map { (Double($0 + 1), $1.magnitude) } }
         result.charts = [Chart(
-            "The gradient of a tower's weight", x: Axis("depth L"), y: Axis("|∂f/∂w|", .logarithmic),
+            "The gradient of a tower's weight", x: .places("depth L", depth), y: Axis("|∂f/∂w|", .logarithmic),
             [.init("float32", .points, points(measured.map(Double.init))), .init("exact", .theory, points(exact.map(\.gradient.high)))]
                 + (isSigmoid ? [.init("bound |x|/4^L", .theory, points(bounds), look: 1)] : []))]
         result.findings = findings(measured, exact.map(\.gradient), judged.map(\.1))
