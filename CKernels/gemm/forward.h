@@ -12,7 +12,7 @@ _Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of w
 // Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
 // where it is turned to.
 static size_t KERNEL(depth_of_block)(const product *p, size_t rows) {
-    if (p->depth <= DEPTH_BLOCK && p->depth * rows <= A_BLOCK) return p->depth;
+    if (p->depth <= DEPTH_BLOCK && p->depth * rows <= A_BLOCK) return p->depth;  // as below, without dividing
     if (rows <= 2 * TILE_ROWS) return p->turned ? even_part(p->depth, DEPTH_BLOCK, 16) : p->depth;
     return even_part(p->depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
 }

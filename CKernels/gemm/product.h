@@ -144,7 +144,8 @@ INLINE size_t even_part(size_t count, size_t most, size_t step) {
 
 INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS || width == PANEL_AND_HALF ? 2 : 1; }
 
-// Rows of the tallest tile of a width; of a panel and a half an even number, since a vector of halves takes two. A width that the registers do not hold has none.
+// Rows of the tallest tile of a width; of a panel and a half an even number, since a vector of halves takes two. A width that the
+// registers do not hold has none.
 INLINE size_t tallest_tile(tile_width width) {
     switch (width) {
     case HALF_PANEL: return least(TILE_VECTORS / HALF_VECTORS, TALLEST);
@@ -155,7 +156,8 @@ INLINE size_t tallest_tile(tile_width width) {
     }
 }
 
-// `rows` rows as tiles of one width, as even as can be, one below the other: first `tall` of `tall_height` rows, then `low` of `height`.
+// `rows` rows as tiles of one width, as even as can be (in pairs, where a vector of halves takes two), one below the other: first `tall` of
+// `tall_height` rows, then `low` of `height`.
 typedef struct tiling {
     tile_width width;
     size_t rows, tall, tall_height, low, height;
@@ -206,15 +208,15 @@ INLINE lines next_block(const product *p, fathom_range range, size_t panel, size
     return ahead;
 }
 
-// Of tiles that go on from one panel of A by columns to the next: the tallest that divide it.
+// Of tiles that go on from one panel of A by columns to the next: the tallest that divide a panel's 16 rows.
 INLINE size_t dividing_height(tile_width width) {
     size_t height = 16;
     while (height > tallest_tile(width)) height /= 2;
     return height;
 }
 
-// Steps k ..< k + steps for the rows of some tiles from `row` on (by columns: of one panel of A, or tiles of a height that divides it), in the panels of one tile width,
-// whose block of B begins at b.
+// Steps k ..< k + steps for the rows of some tiles from `row` on (by columns: of one panel of A, or tiles of a height that divides it), in the
+// panels of one tile width, whose block of B begins at b.
 static void KERNEL(multiply_block)(
     const product *p, size_t row, const tiling *t, size_t k, size_t steps, size_t panel, const float *b, size_t b_stride, lines *ahead) {
     bool last = k + steps == p->depth, by_rows = p->orientation == BY_ROWS;

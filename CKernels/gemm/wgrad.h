@@ -30,12 +30,12 @@ static tiling KERNEL(tiling_of_columns)(size_t rows, tile_width width) {
 // One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
 static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const product *p, fathom_range range) {
     size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), k = 0;
-    size_t tallest = least(16, range.row_end - range.row_begin), together = 0;
+    size_t most_rows = least(16, range.row_end - range.row_begin), together = 0;
     tiling t = {.width = TILE_WIDTHS};
     do {
         size_t steps = least(depth_block, p->depth - k);
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
-            tile_width width = choose_width(p, tallest, panel, range.panel_end);
+            tile_width width = choose_width(p, most_rows, panel, range.panel_end);
             if (width != t.width) together = rows_together(p, width);
             size_t end = panel + panels_of(width);
             lines ahead = next_block(p, range, panel, end, k, steps, depth_block);

@@ -21,7 +21,7 @@ struct ThreadChoice {
     private var usual: Double?
     /// Windows until the next trial, and after it.
     private var wait = 0, pause = shortestPause
-    /// Which way the next trial goes: on where the last one helped, else the other way.
+    /// Which way the next trial goes: on where the last one helped, else the other way; after a change of speed to fewer where steps are slower, to more where faster.
     private var triesFewer = true
 
     private static let windowLength = 5, shortestPause = 4, longestPause = 256
@@ -69,7 +69,7 @@ struct ThreadChoice {
 
     private mutating func follow(_ median: Double) {
         // Something has changed: slower than it was, another program may have begun; faster, one may have ended.
-        if let usual, median > 1.25 * usual || median < 0.8 * usual { (wait, pause, triesFewer) = (0, Self.shortestPause, median > usual) }
+        if let usual, median > 1.25 * usual || (settled < most && median < 0.8 * usual) { (wait, pause, triesFewer) = (0, Self.shortestPause, median > usual) }
         usual = median
         if wait > 0 { wait -= 1 } else { begin() }
     }

@@ -166,7 +166,7 @@ struct FigureTests {
     }
 
     @Test("numbers are short, and read as they are meant", arguments: [
-        (0.0, "0"), (12, "12"), (-3, "-3"), (1234567, "1234567"), (0.123456, "0.1235"), (1.5e-9, "1.5e-9"), (1e20, "1e20"), (-.infinity, "-∞"), (.nan, "no value"),
+        (0.0, "0"), (12, "12"), (-3, "-3"), (1234567, "1234567"), (0.123456, "0.1235"), (99.996, "100"), (-999.96, "-1000"), (0.00099996, "0.001"), (0.00009999, "9.999e-5"), (1.5e-9, "1.5e-9"), (1e20, "1e20"), (-.infinity, "-∞"), (.nan, "no value"),
     ])
     func numbers(_ value: Double, _ text: String) {
         #expect(numberText(value) == text)

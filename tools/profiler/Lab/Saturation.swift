@@ -141,8 +141,8 @@ extension SaturationLab {
             }))
         func points(_ value: (Int) -> Double) -> [(Double, Double)] { layers.indices.map { (Double($0 + 1), value($0)) } }
         result.charts += [
-            Chart("Each layer by itself", x: .places("layer", layers.count), y: Axis("norm"), [.init("‖W‖", .line, points { layers[$0].weights }), .init("‖DW‖", .line, points { layers[$0].jacobian })],
-                  marks: [.y(1, "neither")]),
+            Chart("Each layer by itself", x: .places("layer", layers.count), y: Axis("norm"),
+                  [.init("‖W‖", .line, points { layers[$0].weights }), .init("‖DW‖", .line, points { layers[$0].jacobian })], marks: [.y(1, "neither")]),
             Chart("All of them together", x: .places("layer", layers.count), y: Axis("gradient", .logarithmic),
                   [.init("measured", .points, points { exp(norms[$0]) }), .init("theory, by χ₁", .theory, points { exp(predicted[$0]) })]),
         ]
