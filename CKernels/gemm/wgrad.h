@@ -16,33 +16,27 @@ INLINE void sum_squares(const fathom_gemm_wgrad_arguments *a, size_t row, size_t
         a->squares[(a->inputs + 15) / 16 * panel + row / 16] = block_squares(a->dw + panel * a->dw_stride + 16 * row, least(16, end - row), vf_set(0), false);
 }
 
-// Rows of dW for one call of the microkernel: where more than 16, of whole tiles of a height that divides a panel.
-INLINE size_t rows_together(const product *p, tile_width width) {
-    return tiling_of(16, width).tall == 0 || p->depth <= FEW ? 16 * TOGETHER : 16;
-}
-
-static tiling KERNEL(tiling_of_columns)(size_t rows, tile_width width) {
-    if (rows <= 16) return tiling_of(rows, width);
-    size_t height = dividing_height(width);
-    return (tiling){.width = width, .rows = rows, .low = rows / height, .height = height};
-}
-
-// One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X.
+// One square of dW: blocks of rows, in them panels of dY, whose block stays in the first-level cache for all panels of X. A call of the microkernel has the rows of
+// one panel of X, or of several, in tiles of a height that divides a panel's.
 static void KERNEL(wgrad_square)(const fathom_gemm_wgrad_arguments *a, const product *p, fathom_range range) {
     size_t depth_block = even_part(p->depth, WGRAD_DEPTH_BLOCK, 16), k = 0;
-    size_t most_rows = least(16, range.row_end - range.row_begin), together = 0;
+    size_t most_rows = least(16, range.row_end - range.row_begin), height = 0, together = 0;
     tiling t = {.width = TILE_WIDTHS};
     do {
         size_t steps = least(depth_block, p->depth - k);
         for (size_t panel = range.panel_begin; panel < range.panel_end;) {
             tile_width width = choose_width(p, most_rows, panel, range.panel_end);
-            if (width != t.width) together = rows_together(p, width);
+            if (width != t.width) {
+                height = dividing_height(width);
+                together = tiling_of(16, width).tall == 0 || p->depth <= FEW ? 16 * TOGETHER : 16;
+            }
             size_t end = panel + panels_of(width);
             lines ahead = next_block(p, range, panel, end, k, steps, depth_block);
             for (size_t row = range.row_begin, rows; row < range.row_end; row += rows) {
                 rows = least(together, range.row_end - row);
-                if (rows > 16 && rows % dividing_height(width) > 0) rows -= rows % 16;
-                if (width != t.width || rows != t.rows) t = KERNEL(tiling_of_columns)(rows, width);
+                if (rows > 16 && rows % height > 0) rows -= rows % 16;
+                if (width != t.width || rows != t.rows)
+                    t = rows > 16 ? (tiling){.width = width, .rows = rows, .low = rows / height, .height = height} : tiling_of(rows, width);
                 KERNEL(multiply_block)(p, row, &t, k, steps, panel, p->b + panel * p->b_stride + 16 * k, p->b_stride, &ahead);
                 if (k + steps < p->depth) continue;
                 for (size_t q = panel; a->squares && q < end; q++) sum_squares(a, row, rows, q);
