@@ -336,7 +336,7 @@ typedef struct fathom_clip_units_arguments {
 
 // Rows of 16 elements of one tensor, where an optimizer's pass comes to them and where they lie: the order of a pass is what threads divide. The two differ by a multiple of
 // FATHOM_CHANGE_ROWS. changes: of each block of FATHOM_CHANGE_ROWS rows of which some are in the segment, Σ p² before and Σ (p after − p before)². From the block's first
-// row there on, of 8 rows at a time 16 chains in float32, of p and of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ and a
+// row there on, of 16 rows at a time 16 chains in float32, of p and of 2³²·(p after − p before); these in float64, 16 chains, and the fixed tree. So p above 10¹⁹ and a
 // change above 10⁹ count as infinite, p below 10⁻²³ and a change below 10⁻³² as 0.
 typedef struct fathom_segment {
     size_t row_begin, row_end;  // of the pass
@@ -720,7 +720,7 @@ typedef struct fathom_exponents_arguments {
 // A sum of squares in float32 below this may have lost more than roundings to underflow: of 256 elements each at most 2⁻¹⁵⁰.
 #define FATHOM_LEAST_SQUARES 0x1p-100f
 
-enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64, FATHOM_CHANGE_CHAIN = 8 };
+enum { FATHOM_EXPONENT_BINS = 257, FATHOM_CHANGE_ROWS = 64, FATHOM_CHANGE_CHAIN = 16 };
 
 typedef union fathom_arguments {
     fathom_gemm_forward_arguments gemm_forward;

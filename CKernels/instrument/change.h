@@ -13,7 +13,7 @@ INLINE void change_add(vf *of_before, vf *of_change, vf before, vf after) {
     *of_change = vf_fma(change, change, *of_change);
 }
 
-// Of up to 8 rows: what they were, and where they are now.
+// Of up to 16 rows: what they were, and where they are now.
 INLINE void change_add_rows(vf *of_before, vf *of_change, const vf *before, const float *after, size_t rows) {
     for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
         change_add(&of_before[q], &of_change[q], before[r * VECTORS + q], vf_load(after + r * FATHOM_PANEL + q * LANES));

@@ -13,7 +13,9 @@ enum {
     LAYERNORM_BACKWARD_ROWS = LANES / 4,              // and where two are
     LAYERNORM_GRADIENT_PANELS = LANES == 16 ? 4 : 2,  // panels that go together
     LAYERNORM_CHUNK = 16,                             // rows of a chunk at most
+    LAYERNORM_FEWEST = 8,                             // of one with a copy: of fewer rows in each panel, their neighbours are fetched too often
     LAYERNORM_LINES = 256,                            // rows × panels of copies: half of a first-level cache
+    LAYERNORM_FAR = 4096,                             // lines of a matrix from which on what the forward pass left is no longer in the second-level cache
     LAYERNORM_WAYS = 4,                               // panels that a set of the cache holds beside what is written: no copy is needed
 };
 
@@ -24,10 +26,10 @@ typedef struct row_chunk {
     float *copy;  // where a pass puts them, [panels][rows][16]; NULL: nowhere
 } row_chunk;
 
-// Rows of a chunk: as many as `lines` hold, a multiple of those that go together; where not even these fit, or need not, the most, and no copy.
+// Rows of a chunk: as many as `lines` hold, a multiple of those that go together; where fewer than 8 fit, or none need to, the most, and no copy.
 INLINE size_t chunk_rows(size_t columns, size_t lines, size_t together, float **copy) {
     size_t panels = fathom_panels(columns), rows = panels <= LAYERNORM_WAYS ? 0 : lines / panels / together * together;
-    if (rows) return least(rows, LAYERNORM_CHUNK);
+    if (rows >= LAYERNORM_FEWEST) return least(rows, LAYERNORM_CHUNK);
     *copy = NULL;
     return LAYERNORM_CHUNK;
 }
@@ -190,13 +192,16 @@ INLINE void layernorm_backward_chunk(const fathom_layernorm_backward_arguments *
     }
 }
 
-// Rows of a strip go through the activation together, panel by panel: a chunk, or where blocks of 16 rows are wanted, the chunks of one.
+// The chunks of 16 rows go through the activation together, panel by panel.
 INLINE void layernorm_backward_strip(const fathom_layernorm_backward_arguments *b, size_t row, size_t rows) {
     size_t panels = fathom_panels(b->columns), live = b->columns % FATHOM_PANEL;
+    bool is_far = b->rows * panels >= LAYERNORM_FAR;
     for (size_t p = 0; p < panels; p++) {
         float *dx = b->dx + p * b->dx_stride + row * FATHOM_PANEL;
         const float *saved = b->saved ? b->saved + p * b->saved_stride + row * FATHOM_PANEL : NULL;
         fathom_signal_block *blocks = b->blocks ? b->blocks + p * b->blocks_stride + row / FATHOM_PANEL : NULL;
+        if (saved && is_far && p + 2 < panels)  // in each panel the hardware sees but 16 lines, and not where the next ones are
+            for (size_t r = 0; r < rows; r++) __builtin_prefetch(saved + 2 * b->saved_stride + r * FATHOM_PANEL);
         KERNEL(activate_backward)(b->activation, b->parameter, saved, dx, dx, FATHOM_PANEL * rows, blocks, b->columns - p * FATHOM_PANEL);
     }
     if (live) KERNEL(clear_padding)(b->dx + (panels - 1) * b->dx_stride + row * FATHOM_PANEL, rows, live);
@@ -205,10 +210,10 @@ INLINE void layernorm_backward_strip(const fathom_layernorm_backward_arguments *
 static void KERNEL(layernorm_backward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_layernorm_backward_arguments *b = &arguments->layernorm_backward;
     float lines[LAYERNORM_LINES * FATHOM_PANEL] __attribute__((aligned(64))), *copy = lines;
-    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, LAYERNORM_BACKWARD_ROWS, &copy), strip = b->blocks ? 16 : step;
+    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, LAYERNORM_BACKWARD_ROWS, &copy);
     float *second = copy ? copy + LAYERNORM_LINES / 2 * FATHOM_PANEL : NULL;
-    for (size_t row = range.row_begin; row < range.row_end; row += strip) {
-        size_t end = least(row + strip, range.row_end);
+    for (size_t row = range.row_begin; row < range.row_end; row += LAYERNORM_CHUNK) {
+        size_t end = least(row + LAYERNORM_CHUNK, range.row_end);
         for (size_t r = row; r < end; r += step) {
             size_t rows = least(step, end - r);
             row_chunk x = {b->x + r * FATHOM_PANEL, b->x_stride, rows, b->columns, copy};

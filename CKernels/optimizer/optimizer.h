@@ -55,21 +55,31 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     return vf_fma(n->decay, parameter, parameter) - step;
 }
 
-// Asks for the parameters some 32 lines on, to be written: other threads have read them. Not beyond row `stop`, where another thread's may begin.
-INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop) {
+enum { OPTIMIZER_FAR = 1 << 18 };  // parameters that with their gradient and state no second-level cache holds
+
+// Asks for what the pass reads some 32 lines on: for the parameters, which other threads have read, to be written; for the rest where it comes from far. Not beyond row
+// `stop`, where another thread's may begin.
+INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop, bool is_far) {
     enum { AHEAD = 32 * FATHOM_PANEL };
-    if (LANES == FATHOM_PANEL || i % FATHOM_PANEL == 0) __builtin_prefetch(o->p + least(i + AHEAD, FATHOM_PANEL * (stop - 1)), 1);
+    if (LANES < FATHOM_PANEL && i % FATHOM_PANEL > 0) return;
+    size_t at = least(i + AHEAD, FATHOM_PANEL * (stop - 1));
+    __builtin_prefetch(o->p + at, 1);
+    if (!is_far) return;
+    __builtin_prefetch(o->g + at);
+    if (o->m) __builtin_prefetch(o->m + at, 1);
+    if (o->v) __builtin_prefetch(o->v + at, 1);
 }
 
 // Rows begin ..< end of the arrays, of one segment of a block; the pass goes on to row `stop`.
 INLINE void measured_rows(
     const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, size_t stop, change_lanes *lanes, pass_step *step) {
+    bool is_far = o->count >= OPTIMIZER_FAR;
     for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
         vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
         size_t rows = least(FATHOM_CHANGE_CHAIN, end - row);
         for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
             size_t i = (row + r) * FATHOM_PANEL + q * LANES;
-            ask_ahead(o, i, stop);
+            ask_ahead(o, i, stop, is_far);
             vf before = vf_load(o->p + i), after = step(o, n, i, before);
             vf_store(o->p + i, after);
             if (VECTORS == 1) change_add(of_before, of_change, before, after);
@@ -83,8 +93,9 @@ INLINE void measured_rows(
 // Rows row ..< stop of the arrays, of one segment.
 INLINE void optimizer_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, const fathom_segment *segment, size_t row, size_t stop, bool measures, pass_step *step) {
     if (!measures) {
+        bool is_far = o->count >= OPTIMIZER_FAR;
         for (size_t i = row * FATHOM_PANEL; i < stop * FATHOM_PANEL; i += LANES) {
-            ask_ahead(o, i, stop);
+            ask_ahead(o, i, stop, is_far);
             vf_store(o->p + i, step(o, n, i, vf_load(o->p + i)));
         }
         return;
