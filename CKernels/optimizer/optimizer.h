@@ -55,10 +55,10 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     return vf_fma(n->decay, parameter, parameter) - step;
 }
 
-enum { OPTIMIZER_FAR = 1 << 18 };  // parameters that with their gradient and state no second-level cache holds
+enum { OPTIMIZER_FAR = 1 << 19 };  // parameters that with their gradient, their state and what else a step reads no third-level cache keeps until the next
 
-// Asks for what the pass reads some 32 lines on: for the parameters, which other threads have read, to be written; for the rest where it comes from far. Not beyond row
-// `stop`, where another thread's may begin.
+// Asks for what the pass reads some 32 lines on: for the parameters, which other threads have read, to be written; for the rest where it comes from memory. Not
+// beyond row `stop`, where another thread's may begin.
 INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop, bool is_far) {
     enum { AHEAD = 32 * FATHOM_PANEL };
     if (LANES < FATHOM_PANEL && i % FATHOM_PANEL > 0) return;
@@ -72,8 +72,8 @@ INLINE void ask_ahead(const fathom_optimizer_arguments *o, size_t i, size_t stop
 
 // Rows begin ..< end of the arrays, of one segment of a block; the pass goes on to row `stop`.
 INLINE void measured_rows(
-    const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, size_t stop, change_lanes *lanes, pass_step *step) {
-    bool is_far = o->count >= OPTIMIZER_FAR;
+    const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, size_t stop, bool is_far, change_lanes *lanes,
+    pass_step *step) {
     for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
         vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
         size_t rows = least(FATHOM_CHANGE_CHAIN, end - row);
@@ -90,10 +90,10 @@ INLINE void measured_rows(
     }
 }
 
-// Rows row ..< stop of the arrays, of one segment.
-INLINE void optimizer_rows(const fathom_optimizer_arguments *o, const pass_numbers *n, const fathom_segment *segment, size_t row, size_t stop, bool measures, pass_step *step) {
+// Rows row ..< stop of the arrays, of one segment. Inlined with a constant is_far: beside sgd's few operations a test for each row is time.
+INLINE void optimizer_rows(
+    const fathom_optimizer_arguments *o, const pass_numbers *n, const fathom_segment *segment, size_t row, size_t stop, bool measures, bool is_far, pass_step *step) {
     if (!measures) {
-        bool is_far = o->count >= OPTIMIZER_FAR;
         for (size_t i = row * FATHOM_PANEL; i < stop * FATHOM_PANEL; i += LANES) {
             ask_ahead(o, i, stop, is_far);
             vf_store(o->p + i, step(o, n, i, vf_load(o->p + i)));
@@ -103,7 +103,7 @@ INLINE void optimizer_rows(const fathom_optimizer_arguments *o, const pass_numbe
     for (size_t end; row < stop; row = end) {
         end = least(stop, row - row % FATHOM_CHANGE_ROWS + FATHOM_CHANGE_ROWS);
         change_lanes lanes = {0};
-        measured_rows(o, n, row, end, stop, &lanes, step);
+        measured_rows(o, n, row, end, stop, is_far, &lanes, step);
         change_store(segment, row, &lanes);
     }
 }
@@ -120,7 +120,9 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
     const fathom_segment whole = {0, range.row_end, 0, NULL};
     for (const fathom_segment *s = o.segments ? o.segments : &whole;; s++) {
         size_t begin = s->row_begin > range.row_begin ? s->row_begin : range.row_begin, stop = least(s->row_end, range.row_end);
-        if (begin < stop) optimizer_rows(&o, &n, s, begin - s->row_begin + s->first, stop - s->row_begin + s->first, measures, step);
+        size_t first = begin - s->row_begin + s->first, last = stop - s->row_begin + s->first;
+        if (begin < stop && o.count >= OPTIMIZER_FAR) optimizer_rows(&o, &n, s, first, last, measures, true, step);
+        else if (begin < stop) optimizer_rows(&o, &n, s, first, last, measures, false, step);
         if (s->row_end >= range.row_end) return;
     }
 }
