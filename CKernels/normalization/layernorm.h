@@ -12,8 +12,7 @@ enum {
     LAYERNORM_ROWS = LANES / 2,                       // rows that go together where one sum is made of each
     LAYERNORM_BACKWARD_ROWS = LANES / 4,              // and where two are
     LAYERNORM_GRADIENT_PANELS = LANES == 16 ? 4 : 2,  // panels that go together
-    LAYERNORM_CHUNK = 16,                             // rows of a chunk at most
-    LAYERNORM_FEWEST = 8,                             // of one with a copy: of fewer rows in each panel, their neighbours are fetched too often
+    LAYERNORM_CHUNK = 16,                             // rows of a chunk, or half: of fewer rows in each panel, their neighbours are fetched too often
     LAYERNORM_LINES = 256,                            // rows × panels of copies: half of a first-level cache
     LAYERNORM_FAR = 4096,                             // lines of a matrix from which on what the forward pass left is no longer in the second-level cache
     LAYERNORM_WAYS = 4,                               // panels that a set of the cache holds beside what is written: no copy is needed
@@ -26,12 +25,12 @@ typedef struct row_chunk {
     float *copy;  // where a pass puts them, [panels][rows][16]; NULL: nowhere
 } row_chunk;
 
-// Rows of a chunk: as many as `lines` hold, a multiple of those that go together; where fewer than 8 fit, or none need to, the most, and no copy.
-INLINE size_t chunk_rows(size_t columns, size_t lines, size_t together, float **copy) {
-    size_t panels = fathom_panels(columns), rows = panels <= LAYERNORM_WAYS ? 0 : lines / panels / together * together;
-    if (rows >= LAYERNORM_FEWEST) return least(rows, LAYERNORM_CHUNK);
-    *copy = NULL;
-    return LAYERNORM_CHUNK;
+// Rows of a chunk: the most whose copy `lines` hold, or half of them; where neither fits, or no copy is needed, the most, and no copy.
+INLINE size_t chunk_rows(size_t columns, size_t lines, float **copy) {
+    size_t panels = fathom_panels(columns);
+    bool copies = panels > LAYERNORM_WAYS && panels * LAYERNORM_CHUNK / 2 <= lines;
+    if (!copies) *copy = NULL;
+    return copies && panels * LAYERNORM_CHUNK > lines ? LAYERNORM_CHUNK / 2 : LAYERNORM_CHUNK;
 }
 
 // The chunk for the next pass.
@@ -117,7 +116,7 @@ static void KERNEL(layernorm_forward)(const fathom_arguments *arguments, fathom_
     const fathom_layernorm_forward_arguments *a = &arguments->layernorm_forward;
     float lines[LAYERNORM_LINES * FATHOM_PANEL] __attribute__((aligned(64))), *copy = lines;
     bool in_registers = a->activation == FATHOM_IDENTITY || a->activation == FATHOM_RELU;
-    size_t step = chunk_rows(a->columns, LAYERNORM_LINES, LAYERNORM_ROWS, &copy);
+    size_t step = chunk_rows(a->columns, LAYERNORM_LINES, &copy);
     for (size_t r = range.row_begin; r < range.row_end; r += step) {
         row_chunk x = {a->x + r * FATHOM_PANEL, a->x_stride, least(step, range.row_end - r), a->columns, copy};
         layernorm_chunk(a, r, x);
@@ -210,7 +209,7 @@ INLINE void layernorm_backward_strip(const fathom_layernorm_backward_arguments *
 static void KERNEL(layernorm_backward)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_layernorm_backward_arguments *b = &arguments->layernorm_backward;
     float lines[LAYERNORM_LINES * FATHOM_PANEL] __attribute__((aligned(64))), *copy = lines;
-    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, LAYERNORM_BACKWARD_ROWS, &copy);
+    size_t step = chunk_rows(b->columns, LAYERNORM_LINES / 2, &copy);
     float *second = copy ? copy + LAYERNORM_LINES / 2 * FATHOM_PANEL : NULL;
     for (size_t row = range.row_begin; row < range.row_end; row += LAYERNORM_CHUNK) {
         size_t end = least(row + LAYERNORM_CHUNK, range.row_end);
