@@ -21,10 +21,14 @@ static void run_piece(const list *l, const fathom_call *call, fathom_share share
     l->table->kernels[call->operation](&call->arguments, fathom_piece(share, piece));
 }
 
+// Every other thread comes to the calls of a group in reverse: beside one that waits for memory, as in an optimizer's pass, another then computes.
+static size_t in_order(size_t i, size_t begin, size_t end, int thread) { return thread % 2 ? begin + end - 1 - i : i; }
+
 // What is left of the others' shares in calls begin ..< end, the last calls first, since they come to those last.
 static void help(const list *l, size_t begin, size_t end, int thread, fathom_team team) {
-    for (size_t i = end; i-- > begin;)
+    for (size_t n = end; n-- > begin;)
         for (int other = (thread + 1) % team.threads; other != thread; other = (other + 1) % team.threads) {
+            size_t i = in_order(n, begin, end, other);
             _Atomic uint64_t *untaken = &team.offers[other].untaken[i - begin];
             int piece = fathom_take(untaken, false);
             if (piece < 0) continue;
@@ -43,7 +47,8 @@ static void run_group(const list *l, size_t begin, size_t end, int thread, fatho
         shares[i - begin] = fathom_share_of(&l->calls[i], thread, team.threads);
         if (shares[i - begin].pieces > 1) fathom_offer(&untaken[i - begin], shares[i - begin].pieces);
     }
-    for (size_t i = begin; i < end; i++) {
+    for (size_t n = begin; n < end; n++) {
+        size_t i = in_order(n, begin, end, thread);
         fathom_share share = i < offered ? shares[i - begin] : fathom_share_of(&l->calls[i], thread, team.threads);
         if (i < offered && share.pieces > 1)
             for (int piece; (piece = fathom_take(&untaken[i - begin], true)) >= 0;) run_piece(l, &l->calls[i], share, piece);

@@ -360,6 +360,7 @@ typedef struct fathom_optimizer_arguments {
     float decay;
     const fathom_update *update;
     const fathom_segment *segments;  // in the order of the pass; between two up to FATHOM_CHANGE_ROWS − 1 rows, which count and are nothing. NULL: as the elements lie
+    bool far;  // gradients and state come from memory, and are asked for ahead
 } fathom_optimizer_arguments;
 
 // A minibatch from row-major data into panels: x[r][c] = (source[order[r]][c] − mean[c])·scale[c]; padding lanes zero.

@@ -4,7 +4,8 @@
 // The coefficient, then the limit on values; NaN stays.
 INLINE vf clipped(vf g, vf coefficient, vf limit) {
     vf x = g * coefficient;
-    return vf_select(x > limit, limit, vf_select(x < -limit, -limit, x));
+    vf below = vf_select(x > limit, limit, x);
+    return vf_select(below < -limit, -limit, below);
 }
 
 // What a pass holds in registers: the step's numbers.
@@ -54,8 +55,6 @@ INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
     vf_store(o->m + i, vf_fma(n->beta2_rest, gradient, n->beta2 * old));
     return vf_fma(n->decay, parameter, parameter) - step;
 }
-
-enum { OPTIMIZER_FAR = 1 << 19 };  // parameters that with their gradient, their state and what else a step reads no third-level cache keeps until the next
 
 // Asks for what the pass reads some 32 lines on: for the parameters, which other threads have read, to be written; for the rest where it comes from memory. Not
 // beyond row `stop`, where another thread's may begin.
@@ -121,7 +120,7 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
     for (const fathom_segment *s = o.segments ? o.segments : &whole;; s++) {
         size_t begin = s->row_begin > range.row_begin ? s->row_begin : range.row_begin, stop = least(s->row_end, range.row_end);
         size_t first = begin - s->row_begin + s->first, last = stop - s->row_begin + s->first;
-        if (begin < stop && o.count >= OPTIMIZER_FAR) optimizer_rows(&o, &n, s, first, last, measures, true, step);
+        if (begin < stop && o.far) optimizer_rows(&o, &n, s, first, last, measures, true, step);
         else if (begin < stop) optimizer_rows(&o, &n, s, first, last, measures, false, step);
         if (s->row_end >= range.row_end) return;
     }

@@ -18,7 +18,7 @@ extension Trainer {
 
     /// The tensors of a checkpoint, in their order.
     var saved: [(memory: Memory, prefix: String, tensors: [ParameterTensor])] {
-        let layout = live.layout
+        let live = settled, layout = live.layout
         return [(live.storage, "model.", layout.all)] + zip(moments, optimizer.moments).map { ($0, "optimizer.\($1).", layout.tensors) }
             + (averaged.map { [($0.storage, "average.", layout.tensors)] } ?? [])
     }

@@ -147,7 +147,7 @@ private struct FaultSearch {
 }
 
 extension Call {
-    fileprivate var isLoss: Bool {
+    var isLoss: Bool {
         [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER].contains(operation)
     }
 }

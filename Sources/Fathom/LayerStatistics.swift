@@ -8,9 +8,9 @@ public struct LayerStatistics: Sendable, Hashable {
     /// ‖∂L/∂h‖ of its output h; of a recurrent layer as clipping by time steps left it.
     public let signalGradientNorm: Double?
     /// ‖W‖ of its weights and bias, before the step; nil, like the ratio, where the step was not finite and changed nothing.
-    public let weightNorm: Double?
+    public internal(set) var weightNorm: Double?
     /// ‖ΔW‖/‖W before‖; nil where the weights are all 0.
-    public let updateRatio: Double?
+    public internal(set) var updateRatio: Double?
     /// Mean and deviation of h over all its entries.
     public let activationMean: Double?
     public let activationStd: Double?
@@ -41,10 +41,27 @@ extension Trainer {
     /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(layers).
     public var layers: [LayerStatistics] {
         guard lastRows > 0 else { return [] }
+        makeUpdate()
+        return lastWasFinite ? withChanges(layersBeforeUpdate) : layersBeforeUpdate
+    }
+
+    /// The same before the last step's update is made: without what it says of the parameters.
+    package var layersBeforeUpdate: [LayerStatistics] {
         guard let layerInstruments else { return layersOfNorms }
         return layerInstruments.layers.map { layer in
             let squares = layer.tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }
-            return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows, changed: lastWasFinite)
+            return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows)
+        }
+    }
+
+    /// With what the last update that was made says of the parameters.
+    package func withChanges(_ layers: [LayerStatistics]) -> [LayerStatistics] {
+        guard let layerInstruments else { return layers }
+        return zip(layers, layerInstruments.layers).map { statistics, layer in
+            var statistics = statistics
+            statistics.weightNorm = layer.change[0].squareRoot()
+            statistics.updateRatio = layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
+            return statistics
         }
     }
 
@@ -63,16 +80,13 @@ extension Trainer {
 }
 
 extension LayerStatistics {
-    /// - Parameter changed: whether the step changed the parameters.
-    init(_ layer: LayerInstruments.Layer, gradientNorm: Double, rows: Int, changed: Bool) {
+    init(_ layer: LayerInstruments.Layer, gradientNorm: Double, rows: Int) {
         let sums = layer.signal.pointee, columns = layer.output.columns, count = Double(rows * (layer.output.steps ?? 1) * columns)
         let mean = sums.sum / count, activation = layer.activation
         func share(_ number: UInt64, of count: Double) -> Double? { activation == nil ? nil : Double(number) / count }
         name = layer.name
         self.gradientNorm = gradientNorm
         signalGradientNorm = sums.gradient_squares.squareRoot()
-        weightNorm = changed ? layer.change[0].squareRoot() : nil
-        updateRatio = changed && layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
         activationMean = mean
         // In float64: the squares of float32 numbers are exact there. What is not finite stays so.
         let variance = sums.squares / count - mean * mean

@@ -10,6 +10,7 @@ final class StepRunner {
     private let gradients: Memory
     let state: StepState
     private let instruments: LayerInstruments?
+    private let deferred: DeferredUpdate?
     /// What follows the backward pass.
     private let tail: [Call]
     /// What the draws of a step are keyed by.
@@ -36,9 +37,12 @@ final class StepRunner {
     }
 
     /// - Parameter tail: the calls of `state`, and what follows them.
-    init(_ blueprint: Plan.Blueprint, passes: Int, parameters: Memory, gradients: Memory, state: StepState, instruments: LayerInstruments?, tail: [Call]) throws {
+    init(
+        _ blueprint: Plan.Blueprint, passes: Int, parameters: Memory, gradients: Memory, state: StepState, instruments: LayerInstruments?, deferred: DeferredUpdate?,
+        tail: [Call]
+    ) throws {
         (self.blueprint, self.passes, self.parameters, self.gradients, self.state, self.tail) = (blueprint, passes, parameters, gradients, state, tail)
-        self.instruments = instruments
+        (self.instruments, self.deferred) = (instruments, deferred)
         key = try Memory(byteCount: MemoryLayout<Batch>.stride)
         guard passes > 1 else { return }
         losses = try Memory(byteCount: 0)
@@ -135,6 +139,7 @@ final class StepRunner {
         var plan = try Plan(
             blueprint, rows: rows, parameters: parameters.floats(at: 0), gradients: gradients.floats(at: 0), step: step,
             sharing: plans.compactMap(\.plan.memory).max { $0.byteCount < $1.byteCount })
+        if let deferred { plan.calls = deferred.among(plan.calls) }
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }
         plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count, worth: threadsWorth(plan.calls)))

@@ -39,7 +39,8 @@ public func trainingMemory(
     let rows = batch / passes + (batch.isMultiple(of: passes) ? 0 : 1)
     let floats = layout.storageCount * models + layout.count * (1 + optimizer.moments.count)
     let gathered = instruments == .none ? nil : try LayerInstruments(network, layout, isFull: instruments == .full, measuring: true)
-    let state = StepState.byteCount(layout) + StepRunner.byteCount(layout, passes: passes, rows: batch)
+    let defers = DeferredUpdate.isWorth(layout, passes: passes, ema: ema, instruments: instruments)
+    let state = StepState.byteCount(layout, deferring: defers) + StepRunner.byteCount(layout, passes: passes, rows: batch)
     return min(
         floats * MemoryLayout<Float>.stride + (gathered?.byteCount ?? 0) + state + blueprint.byteCount(rows: rows, instruments: gathered), Reservation.most)
 }

@@ -1,6 +1,8 @@
 /// Takes steps: gather, forward, loss, backward, clip, update. A step allocates nothing once a batch of its size has been seen.
 ///
 /// Results are a function of the network, the data and the seed; neither threads nor the instruction set change a bit.
+///
+/// A large network's update is made as the next step begins, or where somebody asks before for what it changes: see `DeferredUpdate`.
 public final class Trainer {
     /// What one step did.
     public struct Step: Sendable, Hashable {
@@ -38,7 +40,7 @@ public final class Trainer {
     /// The share of the steps that were clipped; nil where there is no clipping, or no step.
     public var clipRate: Double? { clipping.gradientStages.isEmpty || stepsTaken == 0 ? nil : Double(stepsClipped) / Double(stepsTaken) }
 
-    /// The model being trained. Steps write to its storage, so it does not leave the trainer.
+    /// The model being trained. Steps write to its storage, so it does not leave the trainer. Its values are those of the last update made: see `settled`.
     let live: Model
     /// The moving averages of what is learned, where they are taken; written like `live`. What is not learned is copied when it is asked for.
     let averaged: Model?
@@ -48,6 +50,7 @@ public final class Trainer {
     let state: StepState
     let runner: StepRunner
     let layerInstruments: LayerInstruments?
+    let deferred: DeferredUpdate?
     /// Rows of the last step's batch; 0 before the first.
     private(set) var lastRows = 0
     private(set) var lastWasFinite = true
@@ -113,22 +116,45 @@ public final class Trainer {
         let bytes = model.layout.count * MemoryLayout<Float>.stride
         gradients = try Memory(byteCount: bytes)
         moments = try optimizer.moments.map { _ in try Memory(byteCount: bytes) }
-        state = try StepState(model.layout, optimizer: optimizer, clipping: clipping)
+        let defers = DeferredUpdate.isWorth(model.layout, passes: passes, ema: ema, instruments: instruments)
+        state = try StepState(model.layout, optimizer: optimizer, clipping: clipping, deferring: defers)
         var blueprint = try model.blueprint(.training, loss: loss)
         blueprint.seed = seed
         blueprint.recompute = recompute
         blueprint.timeNorm = clipping.timeNorm
         let values = live.storage.floats(at: 0)
         layerInstruments = instruments == .none ? nil : try LayerInstruments(model.network, model.layout, isFull: instruments == .full)
-        var tail = state.calls(
+        let optimizing = state.passes(
             model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) },
             instruments: layerInstruments)
-        if let averaged, let ema {
-            tail.append(.movingAverage(count: model.layout.count, average: averaged.storage.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
+        let totals = layerInstruments?.changeTotals(state.applied) ?? []
+        var tail = state.clipping.calls(parameters: values, gradients: gradients.floats(at: 0))
+        if !defers {
+            tail += optimizing.map(\.call)
+            tail[tail.count - 1].overlaps = false
+            if let averaged, let ema {
+                tail.append(.movingAverage(count: model.layout.count, average: averaged.storage.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
+            }
+            tail += totals
         }
-        tail += layerInstruments?.changeTotals(state.update) ?? []
+        deferred = defers ? DeferredUpdate(optimizing, totals: totals, update: state.applied) : nil
         runner = try StepRunner(
-            blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, instruments: layerInstruments, tail: tail)
+            blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, instruments: layerInstruments, deferred: deferred, tail: tail)
+    }
+
+    /// Whether a step's update is made by the one that follows, beside its products.
+    package var defersUpdates: Bool { deferred != nil }
+
+    /// Whether the last step's update is still to be made, as the next one begins or where somebody asks for what it changes.
+    package var isUpdateWaiting: Bool { deferred?.isWaiting ?? false }
+
+    /// Makes the update that waits.
+    package func makeUpdate() { deferred?.make(threads: threads) }
+
+    /// The model being trained, with the last step's update made.
+    var settled: Model {
+        makeUpdate()
+        return live
     }
 
     /// As the model has them.
@@ -136,7 +162,7 @@ public final class Trainer {
     public var summary: [LayerSummary] { live.summary }
 
     /// The model as it is now: a snapshot.
-    public var model: Model { get throws { try Model(copying: live) } }
+    public var model: Model { get throws { try Model(copying: settled) } }
 
     /// The model with the moving averages of its parameters, and what layers remember of their batches as it is now; nil without `ema`.
     public var averagedModel: Model? { get throws { try averaged == nil ? nil : Model(copying: judged) } }
@@ -148,7 +174,7 @@ public final class Trainer {
     public func modelFile() throws -> SafeTensorsFile { try judged.file() }
 
     private var judged: Model {
-        guard let averaged else { return live }
+        guard let averaged else { return settled }
         let learned = live.layout.count, others = live.layout.storageCount - learned
         averaged.storage.floats(at: learned).update(from: live.storage.floats(at: learned), count: others)
         return averaged
@@ -199,6 +225,8 @@ public final class Trainer {
         layerInstruments?.keepScales(live.storage.floats(at: 0))
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
+        // The run has made the update that waited for it, and leaves another.
+        deferred?.wait(update)
         (lastRows, lastWasFinite, exponentsBeforeSearch) = (rows, update.finite, nil)
         guard update.finite else {
             // Before the step is taken again, which leaves other gradients behind.

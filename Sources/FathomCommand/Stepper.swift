@@ -64,10 +64,10 @@ struct Stepper {
     }
 
     /// Looks at what the step just taken tells; to be called once after each.
-    /// - Returns: the layers, where they were looked at, and what to warn of.
+    /// - Returns: the layers, where they were looked at, as they are before the step's update is made; and what to warn of.
     mutating func look(at step: Trainer.Step) -> (layers: [LayerStatistics]?, alarms: [Alarm]) {
         guard trainer.instruments != .none else { return (nil, []) }
-        let layers = Alarms.looks(at: step.step) ? trainer.layers : nil
+        let layers = Alarms.looks(at: step.step) ? trainer.layersBeforeUpdate : nil
         var alarms = layers.map { position.alarms.look(at: $0) } ?? []
         if trainer.clipRate != nil, let alarm = position.alarms.see(clipped: step.wasClipped) { alarms.append(alarm) }
         return (layers, alarms)

@@ -20,6 +20,8 @@ final class TrainingRun {
     private var progress: Progress
     private var clock: RunClock
     private var gradientNorm = Double.nan
+    /// What is to be written of the last step, once its update has been made.
+    private var unwritten: Line?
     private var validationText: String?
     private var savedStep: Int?
     /// The epoch of the model in best.safetensors.
@@ -90,12 +92,16 @@ final class TrainingRun {
         let (step, rows) = try stepper.step()
         let now = clock.end(rows: rows)
         gradientNorm = step.gradientNorm
-        try record(step)
+        // This step has made the update of the one before.
+        try writeLast()
+        record(step)
+        if !trainer.isUpdateWaiting { try writeLast() }
         try log.flushIfDue(at: now)
         progress.update(at: now, state)
     }
 
     private func finishEpoch() throws {
+        try writeLast()
         let validation = try stepper.finishEpoch()
         validationText = validation.map { "validation \(scoreText($0))" }
         log.add(Event.epoch(
@@ -105,16 +111,31 @@ final class TrainingRun {
         clock.startEpoch()
     }
 
-    /// Writes what is to be written of a step, and warns of what has lasted.
-    private func record(_ step: Trainer.Step) throws {
+    private struct Line {
+        let step: Trainer.Step
+        let epoch: Int
+        /// Before the update; nil where they are not to be written.
+        let layers: [LayerStatistics]?
+        let alarms: [Alarm]
+    }
+
+    /// Decides what is to be written of a step, and what has lasted long enough to warn of.
+    private func record(_ step: Trainer.Step) {
         let (layers, alarms) = stepper.look(at: step)
-        if sampling.writes(step.step) || !alarms.isEmpty {
-            let shown = sampling.writesLayers(step.step) || !alarms.isEmpty ? layers ?? trainer.layers : nil
-            log.add(Event.step(
-                step, epoch: stepper.epoch, layers: shown, exponents: shown == nil ? [] : try trainer.exponents(),
-                branches: shown == nil ? [] : trainer.branchRatios))
-        }
-        for alarm in alarms { warn(alarm, at: step.step) }
+        guard sampling.writes(step.step) || !alarms.isEmpty else { return }
+        let shows = sampling.writesLayers(step.step) || !alarms.isEmpty
+        unwritten = Line(step: step, epoch: stepper.epoch, layers: shows ? layers ?? trainer.layersBeforeUpdate : nil, alarms: alarms)
+    }
+
+    /// Writes it. Where no other step has made the last one's update it is made now.
+    private func writeLast() throws {
+        guard let line = unwritten else { return }
+        unwritten = nil
+        if line.step.step == trainer.stepsTaken { trainer.makeUpdate() }
+        log.add(Event.step(
+            line.step, epoch: line.epoch, layers: line.layers.map(trainer.withChanges), exponents: line.layers == nil ? [] : try trainer.exponents(),
+            branches: line.layers == nil ? [] : trainer.branchRatios))
+        for alarm in line.alarms { warn(alarm, at: line.step.step) }
     }
 
     private func warn(_ alarm: Alarm, at step: Int) {
@@ -147,6 +168,7 @@ final class TrainingRun {
     /// - Parameter model: nil: the model as it is now.
     /// - Throws: `FathomError.notFinite` where an update has overflowed; what was saved before is then left alone.
     private func save(_ model: Model? = nil) throws {
+        try writeLast()
         if let fault = trainer.overflow {
             throw FathomError.notFinite(step: trainer.stepsTaken, "the update of step \(trainer.stepsTaken), or of one before, has overflowed: \(fault)")
         }
@@ -184,6 +206,7 @@ final class TrainingRun {
     }
 
     private func diverge(_ step: Int, _ what: String) throws -> FathomError {
+        try writeLast()
         let epoch = trainer.stepsTaken / stepper.stepsPerEpoch + 1, overflow = trainer.overflow
         // A step that has overflowed in its update has its line: all before that was finite.
         if step > trainer.stepsTaken {

@@ -17,7 +17,7 @@ private func step(_ operation: fathom_operation, p: Panels, g: Panels, m: Panels
     withUnsafePointer(to: update) { pointer in
         run(call(operation) {
             $0.optimizer = fathom_optimizer_arguments(
-                count: 16 * p.panels * p.rows, p: p.pointer, g: g.pointer, m: m?.pointer, v: v?.pointer, decay: decay, update: pointer, segments: nil)
+                count: 16 * p.panels * p.rows, p: p.pointer, g: g.pointer, m: m?.pointer, v: v?.pointer, decay: decay, update: pointer, segments: nil, far: false)
         })
     }
 }

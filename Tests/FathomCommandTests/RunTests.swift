@@ -148,6 +148,41 @@ struct RunTests {
         #expect(try workshop.fathom("resume", "run", "--verify").errors.contains("verified: 110 steps"))
     }
 
+    /// With all instruments each step makes its own.
+    @Test("a large network's update waits for the next step, which neither its files nor its warnings show, nor where it was interrupted")
+    func deferred() throws {
+        let workshop = try Workshop(), flags = [
+            "train", "--data", "digits", "--test", "0.7", "--validation", "0.1", "--batch", "100", "--network", "[linear(1250, init: gaussian(30)) tanh] * 2 linear(outputs)",
+            "--clip", "norm(0.1)", "--optimizer", "adamw(0.01)", "--quiet",
+        ]
+        func events(_ run: String) throws -> [String] {
+            try workshop.lines("\(run)/history.jsonl").filter { $0["event"] as? String != "start" }.map { line in
+                var line = line.filter { !$0.key.contains("second") }
+                line["layers"] = (line["layers"] as? [[String: Any]])?.map { $0.filter { !$0.key.hasSuffix("exponents") } }
+                return try String(decoding: JSONSerialization.data(withJSONObject: line, options: .sortedKeys), as: UTF8.self)
+            }
+        }
+        for (run, instruments) in [("waits", "summary(every: 1)"), ("at-once", "full(every: 1)")] {
+            let outcome = try workshop.start(flags + ["--instruments", instruments, "--epochs", "12", "--output", run]).wait()
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        for name in ["model.safetensors", "checkpoint.safetensors", "best.safetensors"] {
+            let same = try workshop.read("waits/\(name)") == workshop.read("at-once/\(name)")
+            #expect(same, "\(name)")
+        }
+        let found = try events("waits")
+        #expect(try found == events("at-once"))
+        #expect(found.contains { $0.contains("alarm") } && found.filter { $0.contains("update_ratio") }.count == 60)
+        let running = try workshop.start(flags + ["--epochs", "12", "--output", "interrupted", "--json"])
+        while running.process.isRunning && !running.outputSoFar.contains(#""event":"epoch""#) { usleep(1_000) }
+        kill(running.process.processIdentifier, SIGINT)
+        _ = running.wait()
+        try workshop.fathom("resume", "interrupted", "--quiet")
+        try expectSameRun(workshop, "waits", "interrupted")
+        #expect(try events("interrupted").filter { !$0.contains("interrupted") } == found)
+        #expect(try workshop.fathom("resume", "interrupted", "--verify").errors.contains("verified: 60 steps"))
+    }
+
     @Test("it warns of a stack that vanishes inside one residual, and of no branch that begins at 0", arguments: [
         ("residual[[linear(64, init: normal(0.01)) tanh] * 30] linear(outputs)", "vanishes in 26 of 31 layers, most in 0.0.linear: there it is "),
         ("linear(32) residual(rezero)[[linear(32, init: normal(0.01)) tanh] * 30] linear(outputs)", "vanishes in 26 of 33 layers, most in 1.0.linear: there it is "),

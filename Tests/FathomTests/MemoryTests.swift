@@ -67,6 +67,10 @@ import Testing
         "sequence(4) lstm(9) rnn(10) last linear(3)",
     ], [Trainer.Instruments.none, .summary, .full])
     func trainingTakesWhatIsEstimated(_ network: String, _ instruments: Trainer.Instruments) throws {
+        for least in [1, Int.max] { try DeferredUpdate.$least.withValue(least) { try Self.expectEstimate(network, instruments) } }
+    }
+
+    private static func expectEstimate(_ network: String, _ instruments: Trainer.Instruments) throws {
         for (recompute, passes, ema, clip) in [(Recompute.none, 1, nil, "none"), (.sqrt, 3, 0.9, "norm(1)"), (.none, 2, nil, "value(1) adaptive(0.01) norm(1)")] {
             let network = try Network(network), optimizer = Optimizer.adamW(learningRate: 0.01), clipping = try Clipping(clip), rows = 70
             let estimate = try trainingMemory(

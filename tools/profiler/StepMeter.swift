@@ -109,6 +109,8 @@ struct StepMeasurement {
     let forwardFlops: Double, backwardFlops: Double
     /// Of a step.
     let work: StepTimes.Work
+    /// Moved by its calls but products, and but an update that is made beside them.
+    let otherBytes: Double
 
     /// - Parameter rounds: the seconds of each part, in the order of `StepTimes.parts`, for each round.
     init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, instrumentsShare: Double, _ work: StepTimes, rounds: [[Double]]) {
@@ -123,6 +125,7 @@ struct StepMeasurement {
         forwardFlops = work.layers.reduce(0) { $0 + $1.forward.productFlops }
         backwardFlops = work.layers.reduce(0) { $0 + $1.backward.productFlops }
         self.work = work.total
+        otherBytes = work.total.bytes - (subject.trainer.defersUpdates ? work.optimizer.bytes : 0)
     }
 
     var milliseconds: Double { seconds.median * 1e3 }
@@ -132,12 +135,12 @@ struct StepMeasurement {
     var ofPeak: Double { gflops / machine.peak.median }
     var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
     /// Seconds that a step takes at least: products at `Bound.productShare` of the peak, what is fused into them at half of it (no multiply-add has two operations
-    /// then), and the bytes of all other calls at the bandwidth of whatever holds so many.
+    /// then), and the bytes of all other calls at the bandwidth of whatever holds so many; of an update beside products they take no time of their own.
     var bound: Bound? {
         let peak = machine.peak.median * 1e9
         guard peak > 0 else { return nil }
         return Bound(
-            products: (forwardFlops + backwardFlops) / (Bound.productShare * peak), fused: work.fusedFlops / (0.5 * peak), others: work.bytes / (machine.bandwidth.median * 1e9))
+            products: (forwardFlops + backwardFlops) / (Bound.productShare * peak), fused: work.fusedFlops / (0.5 * peak), others: otherBytes / (machine.bandwidth.median * 1e9))
     }
     /// Medians of all parts together: what shares are of.
     var sumOfParts: Double { [gather, loss, clipping, optimizer, instruments, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }

@@ -84,7 +84,8 @@ extension StepMeasurement {
 
     private func text(_ bound: Bound) -> String {
         let products = "products at \(percent(Bound.productShare)) of the peak \(short(bound.products * 1e3))", fused = "functions in them \(short(bound.fused * 1e3))"
-        let others = "\(counted(work.bytes))B of the other calls at \(short(machine.bandwidth.median)) GB/s \(short(bound.others * 1e3))"
+        let beside = subject.trainer.defersUpdates ? " but the update" : ""
+        let others = "\(counted(otherBytes))B of the other calls\(beside) at \(short(machine.bandwidth.median)) GB/s \(short(bound.others * 1e3))"
         return "\(short(bound.seconds * 1e3)) ms (\(products), \(fused), \(others)); the step takes \(short(seconds.median / bound.seconds)) times that"
     }
 

@@ -13,9 +13,13 @@ enum CallPurpose: Equatable {
         case .backward(let layer): UInt32(2 * layer + 2)
         }
     }
+
 }
 
 extension Call {
+    /// The layer whose forward pass it belongs to.
+    var forwardLayer: Int? { tag.isMultiple(of: 2) ? nil : Int(tag / 2) }
+
     func tagged(_ purpose: CallPurpose) -> Call {
         var call = self
         call.tag = purpose.tag

@@ -163,12 +163,14 @@ extension Call {
     }
 
     /// One pass of the optimizer over the parameters of some segments, in which padding between them counts.
+    ///
+    /// - Parameter far: whether the network is so large that gradients and state come from memory.
     static func optimize(
         _ optimizer: Optimizer, count: Int, p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>?,
-        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, segments: UnsafePointer<PassSegment>
+        v: UnsafeMutablePointer<Float>?, decay: Float, update: UnsafePointer<Update>, segments: UnsafePointer<PassSegment>, far: Bool
     ) -> Call {
         Call(optimizer.operation) {
-            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, segments: segments)
+            $0.optimizer = fathom_optimizer_arguments(count: count, p: p, g: g, m: m, v: v, decay: decay, update: update, segments: segments, far: far)
         }
     }
 

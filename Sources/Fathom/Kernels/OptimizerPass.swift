@@ -11,6 +11,8 @@ struct OptimizerPass {
     static let blockRows = Int(FATHOM_CHANGE_ROWS)
 
     let decaying: Bool
+    /// The layer whose tensors it takes; nil: those of all.
+    let layer: Int?
     /// Floats from the start of the parameters.
     let range: Range<Int>
     /// Of tensors, by their place in `ParameterLayout.tensors`; `block` is the one that a segment begins in, of those that its tensor has a part in.
@@ -18,10 +20,11 @@ struct OptimizerPass {
     /// Rows of the pass; those between segments count.
     private(set) var count = 0
 
-    init(_ layout: ParameterLayout, decaying: Bool, parts: Int = Kernels.threadsAvailable) {
-        self.decaying = decaying
+    init(_ layout: ParameterLayout, decaying: Bool, layer: Int? = nil, parts: Int = Kernels.threadsAvailable) {
+        (self.decaying, self.layer) = (decaying, layer)
         range = decaying ? 0..<layout.decayingCount : layout.decayingCount..<layout.count
-        let tensors = layout.tensors.enumerated().filter { ($1.role == .weight) == decaying }.map { ($0, Self.rows($1, layout)) }
+        let taken = layout.tensors.enumerated().filter { ($1.role == .weight) == decaying && (layer ?? $1.layer) == $1.layer }
+        let tensors = taken.map { ($0, Self.rows($1, layout)) }
         let total = max(1, range.count / Panels.width)
         for part in 0..<parts {
             for (tensor, all) in tensors {

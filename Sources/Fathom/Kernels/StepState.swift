@@ -6,34 +6,45 @@ final class StepState {
     let loss: UnsafeMutablePointer<Double>
     let clipping: StepClipping
 
-    /// The optimizer's passes, one over what decays and one over the rest.
+    /// What the optimizer's passes read: `update`, or, where they are run in the step that follows, a copy of it.
+    let applied: UnsafeMutablePointer<Update>
+    /// One over what does not decay and one over the rest; where they are run in the step that follows, one over the rest of each layer.
     private let passes: [OptimizerPass]
     private let segments: [UnsafeMutablePointer<PassSegment>]
     private let memory: Memory
 
-    init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping) throws {
-        passes = Self.passes(layout)
+    /// - Parameter deferring: whether the optimizer's passes are run in the step that follows.
+    init(_ layout: ParameterLayout, optimizer: Optimizer, clipping: Clipping, deferring: Bool) throws {
+        passes = Self.passes(layout, deferring)
         memory = try Memory(byteCount: Self.lay(passes, nil).byteCount)
-        (update, loss, segments, _) = Self.lay(passes, memory)
+        let (updates, loss, segments, _) = Self.lay(passes, memory)
+        (update, applied, self.loss, self.segments) = (updates, deferring ? updates + 1 : updates, loss, segments)
         update.pointee = optimizer.update
         self.clipping = try StepClipping(layout, clipping: clipping, update: update, loss: loss)
     }
 
-    private static func passes(_ layout: ParameterLayout) -> [OptimizerPass] {
-        [true, false].map { OptimizerPass(layout, decaying: $0) }.filter { !$0.range.isEmpty }
+    private static func passes(_ layout: ParameterLayout, _ deferring: Bool) -> [OptimizerPass] {
+        var weights = [OptimizerPass(layout, decaying: true)]
+        if deferring {
+            let layers = Set(layout.tensors.filter { $0.role == .weight }.map(\.layer)).sorted()
+            weights = layers.map { OptimizerPass(layout, decaying: true, layer: $0) }
+        }
+        return ([OptimizerPass(layout, decaying: false)] + weights).filter { !$0.range.isEmpty }
     }
 
     private static func lay(_ passes: [OptimizerPass], _ memory: Memory?) -> (
-        update: UnsafeMutablePointer<Update>, loss: UnsafeMutablePointer<Double>, segments: [UnsafeMutablePointer<PassSegment>], byteCount: Int
+        updates: UnsafeMutablePointer<Update>, loss: UnsafeMutablePointer<Double>, segments: [UnsafeMutablePointer<PassSegment>], byteCount: Int
     ) {
         var reservation = Reservation(in: memory)
-        let update = reservation.reserve(Update.self, count: 1), loss = reservation.reserve(Double.self, count: 1)
+        let updates = reservation.reserve(Update.self, count: 2), loss = reservation.reserve(Double.self, count: 1)
         let segments = passes.map { reservation.reserve(PassSegment.self, count: $0.segments.count) }
-        return (update, loss, segments, reservation.byteCount)
+        return (updates, loss, segments, reservation.byteCount)
     }
 
     /// Bytes of it, with those of clipping.
-    static func byteCount(_ layout: ParameterLayout) -> Int { lay(passes(layout), nil).byteCount + StepClipping.byteCount(layout) }
+    static func byteCount(_ layout: ParameterLayout, deferring: Bool) -> Int {
+        lay(passes(layout, deferring), nil).byteCount + StepClipping.byteCount(layout)
+    }
 
     /// Sets what changes from step to step (from 1).
     func prepare(_ optimizer: Optimizer, learningRate: Double, step: Int) {
@@ -47,13 +58,13 @@ final class StepState {
         }
     }
 
-    /// What follows the backward pass: the norm of every gradient, clipping, one pass of the optimizer over what decays and one over the rest.
-    func calls(
+    /// The optimizer's passes, none of which waits for another; of those over one layer which that is.
+    func passes(
         _ layout: ParameterLayout, _ optimizer: Optimizer, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
         moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?
-    ) -> [Call] {
+    ) -> [(layer: Int?, call: Call)] {
         let changes = instruments?.changes(layout)
-        var calls = zip(passes, segments).map { pass, segments in
+        return zip(passes, segments).map { pass, segments in
             for (i, (tensor, block, segment)) in pass.segments.enumerated() {
                 segments[i] = segment
                 segments[i].changes = changes.map { $0[tensor] + 2 * block }
@@ -62,13 +73,15 @@ final class StepState {
             func state(_ moment: Optimizer.Moment) -> UnsafeMutablePointer<Float>? {
                 optimizer.moments.firstIndex(of: moment).map { moments[$0] + first }
             }
-            return Call.optimize(
+            let call = Call.optimize(
                 optimizer, count: pass.count * Panels.width, p: parameters + first, g: gradients + first, m: state(.first), v: state(.second),
-                decay: pass.decaying ? Float(optimizer.decay) : 0, update: update, segments: segments)
+                decay: pass.decaying ? Float(optimizer.decay) : 0, update: applied, segments: segments, far: layout.count >= Self.far)
+            return (pass.layer, call.overlapping())
         }
-        for i in calls.indices.dropLast() { calls[i].overlaps = true }
-        return clipping.calls(parameters: parameters, gradients: gradients) + calls
     }
+
+    /// Parameters that with their gradients, their state and what else a step reads no third-level cache keeps until the next.
+    private static let far = 1 << 19
 
     /// What was not finite in the last step.
     func notFinite(step: Int, _ fault: Fault?) -> FathomError {

@@ -66,6 +66,7 @@ void make_optimizer(kernel_case *c, fathom_operation operation) {
     a->count = p->rows * ((p->outputs + 15) / 16 * 16);
     a->update = u;
     a->decay = p->options & 1 ? 0 : 0.01f;
+    a->far = p->options >> 23 & 1;
     a->p = read_flat(c, "p", a->count, true, false);
     a->g = read_flat(c, "g", a->count, false, false);
     bool averages = operation == FATHOM_ADAM || operation == FATHOM_LION;
