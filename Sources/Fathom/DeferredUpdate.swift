@@ -5,7 +5,7 @@ import CKernels
 /// An optimizer's pass waits for memory, a product for multiply-adds. Where cores share their way to memory one of them draws as much from it as all do together; so a thread
 /// that updates takes nothing from one that multiplies, and in a group of both every other thread begins with the other.
 struct DeferredUpdate {
-    /// Weights from which a step's own update is slower: below, the caches keep a part of what it reads.
+    /// Weights, padding included, from which a step's own update is slower: below, the caches keep a part of what it reads.
     @TaskLocal package static var least = 1_500_000
 
     /// Whether a training leaves its updates to the step that follows. Not where the step itself goes on with the new parameters (a moving average) or begins by
@@ -14,7 +14,7 @@ struct DeferredUpdate {
         passes == 1 && ema == nil && instruments != .full && layout.decayingCount >= max(1, least)
     }
 
-    /// What its calls read; finite where there is one to make.
+    /// What its calls read: finite where there is one to make.
     private let update: UnsafeMutablePointer<Update>
     /// Of what does not decay.
     private let rest: [Call]
@@ -60,10 +60,15 @@ struct DeferredUpdate {
             let isEnd = group.contains(where: \.isLoss), layer = isEnd ? .max : group.compactMap(\.forwardLayer).max() ?? -1
             while next < weights.count, weights[next].layer <= layer { result.append(take(overlapping: false)) }
             if isEnd { result += totals }
-            if next < weights.count, group.contains(where: { $0.operation == FATHOM_GEMM_FORWARD }) { result.append(take(overlapping: true)) }
+            if next < weights.count, group.contains(where: \.isProduct) { result.append(take(overlapping: true)) }
             result += group
             begin = end
         }
         return result
     }
+}
+
+extension Call {
+    /// Whether it multiplies, on its way forward, and not a link of a chain that an update would break.
+    fileprivate var isProduct: Bool { operation == FATHOM_GEMM_FORWARD && arguments.gemm_forward.inputs > 0 && !by_rows }
 }

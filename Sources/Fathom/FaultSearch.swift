@@ -146,12 +146,6 @@ private struct FaultSearch {
     }
 }
 
-extension Call {
-    var isLoss: Bool {
-        [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER].contains(operation)
-    }
-}
-
 extension Panels {
     /// In the order of rows; padding is not looked at.
     fileprivate var firstNotFinite: (row: Int, column: Int)? {

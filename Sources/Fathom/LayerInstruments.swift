@@ -129,7 +129,7 @@ final class LayerInstruments {
     /// Before the first of several passes.
     func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }
 
-    /// What follows the optimizer's passes, beside a plan's tail.
+    /// What follows the optimizer's passes, whenever they are run.
     func changeTotals(_ update: UnsafePointer<Update>) -> [Call] { [.changeTotals(changeSources, count: layers.count, update: update).overlapping()] }
 }
 
@@ -146,7 +146,7 @@ final class SignalSourceList {
 }
 
 extension PlanBuilder {
-    /// Sums up, after the update, what was gathered of all signals watched.
+    /// Sums up, at the end of the step, what was gathered of all signals watched.
     mutating func appendSignalTotals() {
         guard !signalSources.isEmpty else { return }
         let list = SignalSourceList(signalSources)

@@ -4,7 +4,7 @@
 struct Plan {
     /// The first gathers the features, in training and evaluation the second the targets; both are pointed at their source before each run.
     var calls: [Call]
-    /// What follows the update of the parameters.
+    /// What follows clipping, which tells whether the step is finite.
     let tail: [Call]
     let rows: Int
     /// A row for each sample; of a network whose output is every step, for each step and sample, steps outermost.

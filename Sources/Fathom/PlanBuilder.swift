@@ -83,7 +83,7 @@ struct PlanBuilder {
     let gradients: UnsafeMutablePointer<Float>
     var pool: BufferPool
     private(set) var calls: [Call] = []
-    /// Calls that follow the update of the parameters.
+    /// Calls that follow clipping.
     private(set) var tail: [Call] = []
     /// Whether a forward pass is run for the second time, its first results having been let go.
     var isRecomputing = false

@@ -170,7 +170,7 @@ public final class Trainer {
     /// Loss and metrics of the model as it is now, the averaged one with `ema`: as `Model.evaluate(_:loss:top:threads:)` has them, without a snapshot.
     public func evaluate(_ samples: Samples, top: Int = 5) throws -> Evaluation { try judged.evaluate(samples, loss: loss, top: top, threads: threads) }
 
-    /// The file of the model, the averaged one with `ema`, without a snapshot: values are those of the moment in which they are asked for.
+    /// The file of the model, the averaged one with `ema`, without a snapshot: values are read as they are asked for, so it is to be written before the next step.
     public func modelFile() throws -> SafeTensorsFile { try judged.file() }
 
     private var judged: Model {

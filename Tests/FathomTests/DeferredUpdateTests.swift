@@ -112,27 +112,39 @@ import Testing
         #expect(try trainer.checkpoint().tensors.map(\.values) == other.checkpoint().tensors.map(\.values))
     }
 
-    /// Each layer's weights are updated once, in a group before the first that reads them.
-    @Test(arguments: [network, "linear(30) residual[linear(50) relu linear(20)] residual[relu linear(60)] linear(5)", "linear(300) linear(4) relu linear(5)"])
-    func updatesEndBeforeTheyAreRead(network: String) throws {
-        let samples = try Self.samples.get(), trainer = try Self.trainer(deferring: true, network)
-        _ = try Self.step(trainer, samples, 0)
-        let calls = trainer.runner.plans[0].plan.calls, parameters = trainer.live.storage.floats(at: 0), decaying = trainer.live.layout.decayingCount
-        var group = 0, updated: [UnsafeMutablePointer<Float>: Int] = [:], gains: Int?
-        for call in calls {
+    /// Each tensor is updated once, in a group before the first that reads it, and no chain of a recurrent layer is broken.
+    @Test(arguments: [
+        (network, 37), ("linear(30) residual[linear(50) relu linear(20)] residual[relu linear(60)] linear(5)", 37), ("linear(300) linear(4) relu linear(5)", 37),
+        ("sequence(6) lstm(9) layernorm rnn(8, tanh) gru(7) last linear(5)", 36),
+    ])
+    func updatesEndBeforeTheyAreRead(network: String, inputs: Int) throws {
+        let trainer = try Self.trainer(deferring: true, network, inputs: inputs)
+        _ = try trainer.step(TrainerTests.samples(60, columns: inputs, classes: 5), order: Array(0..<60), first: 0, rows: 60)
+        let calls = trainer.runner.plans[0].plan.calls, parameters = trainer.live.storage.floats(at: 0), layout = trainer.live.layout
+        var group = 0, updated: [Int: Int] = [:]  // by row of 16 parameters
+        for (i, call) in calls.enumerated() {
+            var read: UnsafePointer<Float>?
             switch call.operation {
             case FATHOM_ADAM:
-                let optimizer = call.arguments.optimizer, first = optimizer.segments[0].first
-                if optimizer.p == parameters + decaying { gains = group } else { #expect(updated.updateValue(group, forKey: optimizer.p + 16 * first) == nil) }
-            case FATHOM_GEMM_FORWARD, FATHOM_GEMM_DGRAD:
-                let forward = call.operation == FATHOM_GEMM_FORWARD
-                let weight = UnsafeMutablePointer(mutating: forward ? call.arguments.gemm_forward.w! : call.arguments.gemm_dgrad.w!)
-                #expect((updated[weight] ?? .max) < group && (gains ?? .max) < group)
+                let pass = call.arguments.optimizer, base = (pass.p - parameters) / 16
+                var segment = pass.segments!
+                while true {
+                    for row in 0..<segment.pointee.row_end - segment.pointee.row_begin { #expect(updated.updateValue(group, forKey: base + segment.pointee.first + row) == nil) }
+                    if 16 * segment.pointee.row_end >= pass.count { break }
+                    segment += 1
+                }
+                #expect(!calls[i + 1].by_rows)
+            case FATHOM_GEMM_FORWARD: read = call.arguments.gemm_forward.inputs > 0 ? call.arguments.gemm_forward.w : nil
+            case FATHOM_GEMM_DGRAD: read = call.arguments.gemm_dgrad.w
+            case FATHOM_TRANSPOSE: read = UnsafePointer(call.arguments.transpose.m)
+            case FATHOM_LAYERNORM_FORWARD: read = call.arguments.layernorm_forward.gain
             default: break
             }
+            // Wᵀ, made once for many products, is no parameter.
+            if let row = read.map({ ($0 - UnsafePointer(parameters)) / 16 }), (0..<layout.count / 16).contains(row) { #expect((updated[row] ?? .max) < group) }
             if !call.overlaps { group += 1 }
         }
-        #expect(updated.count == trainer.live.layout.tensors.filter { $0.role == .weight }.count)
+        #expect(updated.count == layout.count / 16)
     }
 
     /// A network's own size decides, and whether anything but its steps looks at the parameters.

@@ -11,7 +11,7 @@ struct OptimizerPass {
     static let blockRows = Int(FATHOM_CHANGE_ROWS)
 
     let decaying: Bool
-    /// The layer whose tensors it takes; nil: those of all.
+    /// The one layer whose tensors it goes through; nil: those of all layers.
     let layer: Int?
     /// Floats from the start of the parameters.
     let range: Range<Int>

@@ -74,7 +74,7 @@ final class StepClipping {
         return measured.byteCount
     }
 
-    /// The calls between the backward pass and the optimizer's.
+    /// The calls that follow the backward pass.
     func calls(parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>) -> [Call] {
         if stages.isEmpty || update.pointee.clip_norm.isFinite || update.pointee.clip_value.isFinite {
             let clipped = update.pointee.clip_value.isFinite ? buffers.clippedSums : nil

@@ -8,7 +8,7 @@ final class StepState {
 
     /// What the optimizer's passes read: `update`, or, where they are run in the step that follows, a copy of it.
     let applied: UnsafeMutablePointer<Update>
-    /// One over what does not decay and one over the rest; where they are run in the step that follows, one over the rest of each layer.
+    /// One over biases, gains and the like, and one over the weights, which decay; where they are run in the step that follows, one over the weights of each layer.
     private let passes: [OptimizerPass]
     private let segments: [UnsafeMutablePointer<PassSegment>]
     private let memory: Memory
@@ -58,7 +58,7 @@ final class StepState {
         }
     }
 
-    /// The optimizer's passes, none of which waits for another; of those over one layer which that is.
+    /// The optimizer's passes, none of which waits for another, each with its layer where it is over the weights of one.
     func passes(
         _ layout: ParameterLayout, _ optimizer: Optimizer, parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
         moments: [UnsafeMutablePointer<Float>], instruments: LayerInstruments?

@@ -78,7 +78,7 @@ extension Normalization: PlannedLayer {
         _ input: Signal, _ affine: Affine, _ state: [ParameterTensor], _ momentum: Double, _ output: Signal, _ slope: Panels?, _ plan: inout PlanBuilder
     ) -> Pass {
         let x = input.values, padded = Panels.padded(x.columns)
-        // The first pass's statistics move the running ones after the update, so they last; those made again do not.
+        // The first pass's statistics move the running ones at the end of the step, so they last; those made again do not.
         func statistics() -> UnsafeMutablePointer<Float> {
             plan.isRecomputing ? plan.take(rows: 1, columns: padded).data : plan.pool.reserve(Float.self, count: padded)
         }
