@@ -39,6 +39,7 @@ struct Evaluate: ParsableCommand {
         let samples = try data.map { try trained.read($0, labels: .required) } ?? Self.testRows(of: trained)
         let evaluation = try model.evaluate(samples, loss: loss, top: top ?? 5, threads: threadCount(threads))
         if let top, evaluation.classification?.top == nil { throw refusal(ofTop: top, evaluation) }
+        evaluation.warnOfOverflow()
         let report = EvaluationReport(
             evaluation: evaluation, data: json ? name : data ?? "test", samples: samples.count, classNames: model.details.classes)
         let object = JSON.object([.init("model", .string(trained.path))] + report.members)
@@ -71,7 +72,14 @@ func threadCount(_ text: String?) throws -> Int? {
     return try settings.threads()
 }
 
+/// Why a model's answers to finite rows are not finite.
+let overflow = "the network overflows, as after a training that diverges, or on numbers that are far too large"
+
 extension Evaluation {
+    func warnOfOverflow() {
+        if !loss.isFinite { StandardStreams.note("warning: the loss is not finite: \(overflow)") }
+    }
+
     /// "test accuracy 97.77 %, loss 0.0712, on 359 rows", "test loss 0.0712, RMSE 0.2668, R² 0.9288, on 359 rows".
     func sentence(on split: String, rows: Int) -> String {
         let others = accuracy.map { _ in ["loss \(Progress.number(loss))"] } ?? regression.map { scores in

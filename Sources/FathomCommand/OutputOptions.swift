@@ -22,6 +22,7 @@ extension TrainingRun {
         if let clipRate { output.note(String(format: "clipping: %.1f %% of the steps", 100 * clipRate)) }
         if Page.isPage(folder.report) { output.note("report: \(folder.report)") }
         guard !output.json else { return }
+        evaluation?.warnOfOverflow()
         if let evaluation, let test = experiment.test { try StandardStreams.result(evaluation.sentence(on: "test", rows: test.count) + "\n") }
         try StandardStreams.result("\(folder.path)\n")
     }

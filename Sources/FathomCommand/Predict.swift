@@ -43,6 +43,7 @@ struct Predict: ParsableCommand {
         let probabilities = try model.probabilities(samples, threads: threads)
         let predicted = try model.predictClasses(samples, threads: threads)
         let logits = logits ? try model.predict(samples, threads: threads) : nil
+        warn(ofOverflow: probabilities, width: model.outputs)
         var header = places(model) + ["prediction"] + names.map { "probability_\($0)" }
         if logits != nil { header += model.outputs == 1 ? ["logit"] : names.map { "logit_\($0)" } }
         var table = header.map(csvField).joined(separator: ",") + "\n"
@@ -64,12 +65,19 @@ struct Predict: ParsableCommand {
         let isBinary = model.details.loss == .binaryCrossEntropy
         let values = try isBinary ? model.probabilities(samples, threads: threads) : model.predict(samples, threads: threads)
         let width = model.outputs
+        warn(ofOverflow: values, width: width)
         let header = places(model) + (width == 1 ? ["prediction"] : (1...width).map { "prediction_\($0)" })
         var table = header.joined(separator: ",") + "\n"
         for row in 0..<values.count / width {
             table += place(of: row, model) + values[row * width..<(row + 1) * width].map(\.text).joined(separator: ",") + "\n"
         }
         return table
+    }
+
+    /// Data hold no number that is not finite, so an answer that is not one is the network's doing.
+    private static func warn(ofOverflow answers: [Float], width: Int) {
+        let count = answers.count / width, sick = (0..<count).count { row in answers[row * width..<(row + 1) * width].contains { !$0.isFinite } }
+        if sick > 0 { StandardStreams.note("warning: \(sick) of \(count) predictions are not finite: \(overflow)") }
     }
 
     /// The columns that say where an answer belongs, both from 1; none where each row has one.

@@ -138,6 +138,6 @@ struct Resume: ParsableCommand {
                 throw differing("tensor '\(tensor.name)'")
             }
         }
-        output.note("verified: \(position.step) steps from the start give the checkpoint's bits")
+        output.note("verified: \(position.step) \(position.step == 1 ? "step" : "steps") from the start give the checkpoint's bits")
     }
 }

@@ -112,7 +112,10 @@ public struct Alarms: Sendable, Equatable {
     }
 
     private static func message(_ kind: Alarm.Kind, _ worst: Affected, _ count: Int, of layers: Int) -> String {
-        func short(_ value: Double) -> String { JSON.number(Double(String(format: "%.2g", value)) ?? value).line }
+        func short(_ value: Double) -> String {
+            let text = String(format: "%.2g", value)
+            return value >= 1e6 ? text.replacing(/e\+0*/, with: "e") : JSON.number(Double(text) ?? value).line
+        }
         let most = count == 1 ? worst.name : "\(count) of \(layers) layers, most in \(worst.name)", other = worst.beside ?? "the last layer"
         func state(_ adjective: String) -> String {
             count == 1 ? "\(worst.name) is \(adjective)" : "\(count) of \(layers) layers are \(adjective), \(worst.name) the most"

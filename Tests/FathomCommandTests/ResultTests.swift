@@ -28,6 +28,21 @@ struct EventTests {
         #expect(lines[0]["parameters"] as? Int == 26_122)
     }
 
+    @Test("answers that are not finite are said to be none, by whoever gives them")
+    func overflow() throws {
+        let workshop = try Workshop(), warning = "not finite: the network overflows, as after a training that diverges"
+        // The first step's update leaves weights that are finite, of a size that the next forward pass is not.
+        let trained = try workshop.fathom(
+            "train", "--data", "digits", "--network", "[linear(16) relu] * 2 linear(outputs)", "--optimizer", "sgd(1e30)", "--steps", "1", "--test", "0.9", "--output", "run")
+        #expect(trained.status == 0 && trained.errors.contains("warning: the loss is \(warning)"), "\(trained.errors)")
+        let evaluated = try workshop.fathom("evaluate", "run")
+        #expect(evaluated.status == 0 && evaluated.errors.hasPrefix("warning: the loss is \(warning)"), "\(evaluated.errors)")
+        let predicted = try workshop.fathom("predict", "run", "--data", "digits")
+        #expect(predicted.status == 0 && predicted.errors.contains(/^warning: [0-9]+ of 1797 predictions are not finite: the network overflows/), "\(predicted.errors)")
+        let sound = try workshop.fathom("train", "--data", "digits", "--steps", "1", "--test", "0.9", "--output", "sound", "--quiet")
+        #expect(try sound.errors.isEmpty && workshop.fathom("predict", "sound", "--data", "digits").errors.isEmpty && workshop.fathom("evaluate", "sound").errors.isEmpty)
+    }
+
     @Test("the loss of an epoch is the mean over its rows, and of the layers' gradients the norm is the whole")
     func sums() throws {
         let workshop = try Workshop()

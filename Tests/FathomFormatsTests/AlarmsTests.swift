@@ -28,6 +28,8 @@ import Testing
         var alarms = Alarms()
         for gradient in [2e3, 2e3, 1, 2e3, 2e3] { #expect(alarms.look(at: layers(gradients: [gradient])).isEmpty) }
         #expect(alarms.look(at: layers(gradients: [2e3])).map(\.message) == ["the gradient explodes in 0.linear: there it is 2000 times that of the last layer"])
+        var large = Alarms()
+        #expect((0..<3).flatMap { _ in large.look(at: layers(gradients: [1.34e9])) }.first?.message.hasSuffix("there it is 1.3e9 times that of the last layer") == true)
         var others = Alarms()
         for _ in 0..<5 { #expect(others.look(at: layers(gradients: [1e-3, 1e3], saturated: [0.89], dead: [0.89])).isEmpty) }
     }

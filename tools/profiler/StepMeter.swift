@@ -109,8 +109,8 @@ struct StepMeasurement {
     let forwardFlops: Double, backwardFlops: Double
     /// Of a step.
     let work: StepTimes.Work
-    /// Moved by its calls but products, and but an update that is made beside them.
-    let otherBytes: Double
+    /// Moved by an update that is made beside the products of the forward pass; 0 where it is not.
+    let besideBytes: Double
 
     /// - Parameter rounds: the seconds of each part, in the order of `StepTimes.parts`, for each round.
     init(_ subject: StepSubject, _ machine: Machine, seconds: Distribution, ofOneThread: Distribution?, instrumentsShare: Double, _ work: StepTimes, rounds: [[Double]]) {
@@ -125,7 +125,7 @@ struct StepMeasurement {
         forwardFlops = work.layers.reduce(0) { $0 + $1.forward.productFlops }
         backwardFlops = work.layers.reduce(0) { $0 + $1.backward.productFlops }
         self.work = work.total
-        otherBytes = work.total.bytes - (subject.trainer.defersUpdates ? work.optimizer.bytes : 0)
+        besideBytes = subject.trainer.defersUpdates ? work.optimizer.bytes : 0
     }
 
     var milliseconds: Double { seconds.median * 1e3 }
@@ -135,23 +135,29 @@ struct StepMeasurement {
     var ofPeak: Double { gflops / machine.peak.median }
     var scaling: Double? { ofOneThread.map { $0.median / seconds.median } }
     /// Seconds that a step takes at least: products at `Bound.productShare` of the peak, what is fused into them at half of it (no multiply-add has two operations
-    /// then), and the bytes of all other calls at the bandwidth of whatever holds so many; of an update beside products they take no time of their own.
+    /// then), and the bytes of all other calls at the bandwidth of whatever holds so many.
     var bound: Bound? {
-        let peak = machine.peak.median * 1e9
+        let peak = machine.peak.median * 1e9, bandwidth = machine.bandwidth.median * 1e9, forward = forwardFlops / (Bound.productShare * peak)
         guard peak > 0 else { return nil }
         return Bound(
-            products: (forwardFlops + backwardFlops) / (Bound.productShare * peak), fused: work.fusedFlops / (0.5 * peak), others: otherBytes / (machine.bandwidth.median * 1e9))
+            products: forward + backwardFlops / (Bound.productShare * peak), fused: work.fusedFlops / (0.5 * peak), others: (work.bytes - besideBytes) / bandwidth,
+            update: Bound.unhidden(besideBytes / bandwidth, beside: forward, threads: subject.threads))
     }
     /// Medians of all parts together: what shares are of.
     var sumOfParts: Double { [gather, loss, clipping, optimizer, instruments, other].reduce(0) { $0 + $1.median } + layers.reduce(0) { $0 + $1.seconds.median } }
     var noise: Noise { machine.noise(spread: seconds.spread) }
 }
 
-/// What a step cannot be faster than, in seconds of its parts, if nothing of one goes on beside another.
+/// What a step cannot be faster than, in seconds of its parts, if nothing of one goes on beside another, but for an update beside products.
 struct Bound {
     let products: Double, fused: Double, others: Double
+    /// What the products do not hide of an update beside them.
+    let update: Double
     /// Of the peak, what large products reach.
     static let productShare = 0.92
 
-    var seconds: Double { products + fused + others }
+    var seconds: Double { products + fused + others + update }
+
+    /// At best one thread by itself draws as much from memory as all do together, and the others multiply meanwhile; beyond the products nothing is hidden.
+    static func unhidden(_ update: Double, beside products: Double, threads: Int) -> Double { max(update / Double(threads), update - products) }
 }

@@ -84,8 +84,8 @@ extension StepMeasurement {
 
     private func text(_ bound: Bound) -> String {
         let products = "products at \(percent(Bound.productShare)) of the peak \(short(bound.products * 1e3))", fused = "functions in them \(short(bound.fused * 1e3))"
-        let beside = subject.trainer.defersUpdates ? " but the update" : ""
-        let others = "\(counted(otherBytes))B of the other calls\(beside) at \(short(machine.bandwidth.median)) GB/s \(short(bound.others * 1e3))"
+        let update = besideBytes > 0 ? ", \(counted(besideBytes))B of the update beside products \(short(bound.update * 1e3))" : ""
+        let others = "\(counted(work.bytes - besideBytes))B of the other calls at \(short(machine.bandwidth.median)) GB/s \(short(bound.others * 1e3))\(update)"
         return "\(short(bound.seconds * 1e3)) ms (\(products), \(fused), \(others)); the step takes \(short(seconds.median / bound.seconds)) times that"
     }
 
