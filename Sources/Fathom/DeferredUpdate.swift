@@ -34,8 +34,8 @@ struct DeferredUpdate {
     /// Whether there is one to make.
     var isWaiting: Bool { update.pointee.finite }
 
-    /// Of a step just taken; none of one that is not finite.
-    func wait(_ next: Update) { update.pointee = next }
+    /// Has that of a step just taken wait; none, where the step is not finite.
+    func hold(_ next: Update) { update.pointee = next }
 
     /// Makes it now.
     func make(threads: Int) {

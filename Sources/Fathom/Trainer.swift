@@ -226,7 +226,7 @@ public final class Trainer {
         try timed(rows) { try runner.run(samples, order: order, first: first, rows: rows, step: stepsTaken + 1, threads: $0) }
         let update = state.update.pointee
         // The run has made the update that waited for it, and leaves another.
-        deferred?.wait(update)
+        deferred?.hold(update)
         (lastRows, lastWasFinite, exponentsBeforeSearch) = (rows, update.finite, nil)
         guard update.finite else {
             // Before the step is taken again, which leaves other gradients behind.

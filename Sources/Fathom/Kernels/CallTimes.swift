@@ -16,10 +16,6 @@ enum CallPurpose: Equatable {
 }
 
 extension Call {
-    var isLoss: Bool {
-        [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER].contains(operation)
-    }
-
     /// The layer whose forward pass it belongs to.
     var forwardLayer: Int? { tag.isMultiple(of: 2) ? nil : Int(tag / 2) }
 

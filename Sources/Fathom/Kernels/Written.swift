@@ -77,6 +77,10 @@ extension Call {
         return operands.compactMap { $0 }
     }
 
+    var isLoss: Bool {
+        [FATHOM_SOFTMAX_CROSS_ENTROPY, FATHOM_MEAN_SQUARED_ERROR, FATHOM_MEAN_ABSOLUTE_ERROR, FATHOM_BINARY_CROSS_ENTROPY, FATHOM_HUBER].contains(operation)
+    }
+
     /// Whether rows of what the call writes are samples, rather than weights.
     var writesSamples: Bool {
         ![FATHOM_GEMM_WGRAD, FATHOM_BIAS_GRADIENT, FATHOM_LAYERNORM_GRADIENT, FATHOM_DOT_TOTAL].contains(operation)
