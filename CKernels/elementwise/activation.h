@@ -68,7 +68,7 @@ INLINE void activate_backward_block(
         }
         vf_store(dz + at, gradient);
     }
-    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, finite);
+    signal_slopes(blocks, &lanes, together, kind, saved, dz, rows, live, finite);
 }
 
 INLINE void activate_backward_blocks(

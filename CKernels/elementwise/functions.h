@@ -181,3 +181,5 @@ INLINE float saturated_slope(fathom_activation kind, float parameter) {
 
 // Of these φ′ is never below 0, and either 0 or so large that its square is not.
 INLINE bool slope_is_plain(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_TANH || kind == FATHOM_HARD_TANH; }
+// And of these it is 0 or 1, or no number.
+INLINE bool slope_is_binary(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_HARD_TANH; }

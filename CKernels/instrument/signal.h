@@ -26,6 +26,10 @@ INLINE void signal_add_gradient(signal_lanes *s, int j, vf gradient) {
 }
 
 INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf slope, float threshold) {
+    if (slope_is_binary(kind)) {  // its own square; of zeros there are as many as the sum lacks
+        s->slope[j] += slope;
+        return;
+    }
     s->slope[j] = vf_fma(slope, slope, s->slope[j]);
     s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
     if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
@@ -47,6 +51,15 @@ COLD static uint32_t KERNEL(count_subnormal)(const float *m, size_t rows, size_t
             count += size > 0 && size < 0x1p-126f;
         }
     return count;
+}
+
+// Where a slope is no number, and the sum of them tells nothing.
+COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float *saved, size_t rows, size_t live) {
+    vi count[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) count[q] = vi_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+        count[q] -= vi_below(q * LANES, live) & (activation_slope(kind, 0, vf_load(saved + r * FATHOM_PANEL + q * LANES)) == 0);
+    return (uint32_t)vi_sum16(count);
 }
 
 // Σ m² in float64, where in float32 too much of it was lost.
@@ -99,13 +112,15 @@ INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *la
     return true;
 }
 
-// And what their slopes tell, once gradient ⊙ φ′ lies at dz.
+// And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
 INLINE void signal_slopes(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool finite) {
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *saved, const float *dz, size_t rows, size_t live, bool finite) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
     vf_four sums = vf_trees16(squares, together);
-    UNROLL for (int b = 0; b < together; b += 2) {
+    UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
+        blocks[b].saturated = sums[b] == sums[b] ? (uint32_t)(rows * live) - (uint32_t)sums[b] : KERNEL(count_saturated)(kind, saved + b * SIGNAL_BLOCK, rows, live);
+    UNROLL for (int b = 0; b < together && !slope_is_binary(kind); b += 2) {
         // Of two blocks in one sum: a count is at most 256.
         vi saturated[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) {
