@@ -1,5 +1,4 @@
-// The products of a dense layer by rows: forward Y = φ(X·W + b), and beside it dgrad dX = (dY·Wᵀ) ⊙ φ′(saved), which is the same
-// product of other operands with another end. Operands and contract: fathom_kernels.h; blocking: gemm/product.h.
+// The products of a dense layer by rows, and of these forward Y = φ(X·W + b). Operands and contract: fathom_kernels.h; blocking: gemm/product.h.
 // Needs gemm/product.h, gemm/transpose.h and elementwise/activation.h.
 
 // What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel; NULL: nothing.
@@ -10,10 +9,11 @@ enum { STRIP_ROWS = 48 };
 _Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of whole tiles and blocks");
 
 // Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
-// where it is turned to.
+// where it is turned to, and of few rows to stay there beside the lines of W that it comes from.
 static size_t KERNEL(depth_of_block)(const product *p, size_t rows) {
+    if (p->turned && rows <= 64) return even_part(p->depth, DEPTH_BLOCK / 2, 16);
     if (p->depth <= DEPTH_BLOCK && p->depth * rows <= A_BLOCK) return p->depth;  // as below, without dividing
-    if (rows <= 2 * TILE_ROWS) return p->turned ? even_part(p->depth, DEPTH_BLOCK, 16) : p->depth;
+    if (rows <= 2 * TILE_ROWS) return p->depth;
     return even_part(p->depth, least(DEPTH_BLOCK, A_BLOCK / rows), 16);
 }
 
@@ -140,27 +140,4 @@ static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range
         .rectify = a->activation == FATHOM_RELU,
     };
     KERNEL(multiply_by_rows)(&p, range, forward_ends_in_registers(a) ? NULL : KERNEL(finish_forward), arguments);
-}
-
-static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, size_t rows, size_t panel) {
-    const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
-    float *dx = a->dx + panel * a->dx_stride + 16 * row;
-    const float *saved = a->saved ? a->saved + panel * a->saved_stride + 16 * row : NULL;
-    fathom_signal_block *blocks = a->blocks ? a->blocks + panel * a->blocks_stride + row / 16 : NULL;
-    size_t live = a->inputs - 16 * panel;
-    KERNEL(activate_backward)(a->activation, a->parameter, saved, dx, dx, 16 * rows, blocks, live);
-    if (live < 16 && a->activation != FATHOM_IDENTITY) KERNEL(clear_padding)(dx, rows, live);
-}
-
-static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range range) {
-    const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
-    product p = {
-        .orientation = BY_ROWS,
-        .a = a->dy, .a_stride = a->dy_stride,
-        .b = a->w, .b_stride = a->w_stride, .turned = !a->transposed,
-        .c = a->dx, .c_stride = a->dx_stride,
-        .depth = a->outputs, .columns = a->inputs,
-        .accumulate = a->accumulate,
-    };
-    KERNEL(multiply_by_rows)(&p, range, a->activation == FATHOM_IDENTITY && !a->blocks ? NULL : KERNEL(finish_dgrad), arguments);
 }

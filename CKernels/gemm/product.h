@@ -2,7 +2,8 @@
 //
 // Parameters of the include, per instruction set:
 //   TILE_ROWS      rows of the register tile, 1 ... 12
-//   TILE_VECTORS   vectors of sums in registers, at least 4·16/LANES: a tile of few rows takes 2 or 4 panels, as many as fit
+//   REGISTERS      vectors that registers hold
+//   TILE_VECTORS   of which so many are sums, at least 2·16/LANES: a tile of few rows takes 2 or 4 panels, as many as fit
 //   DEPTH_BLOCK    most steps of k for which a block of B stays in the first-level cache; a multiple of 16
 //   ROW_BLOCK      most rows of a block of A
 //   A_BLOCK        most floats of a block of A, which stays in the second-level cache; at least 16·ROW_BLOCK
@@ -47,8 +48,6 @@ typedef struct strip {
 
 enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
 
-#define FENCE __asm__ volatile("" ::: "memory")  // no load or store is moved across it
-
 #define COLUMNS 16
 #define WIDTH LANES
 #define STRIP(name) KERNEL(strip_##name)
@@ -65,8 +64,6 @@ enum { TILE_WIDEST = 4 * VECTORS };  // vectors in the rows of the widest tile
 #undef WIDTH
 #undef COLUMNS
 
-#undef FENCE
-
 enum {
     HALF_VECTORS = LANES < 8 ? 8 / LANES : 1,  // vectors in half a panel row
     HAS_PAIRS = VECTORS == 1,                  // where a vector is a panel row, halves of two rows make one
@@ -75,12 +72,17 @@ enum {
 // How the elements of A lie: in rows of a matrix in panels (forward, dgrad), or in its columns (wgrad: Xᵀ).
 typedef enum orientation { BY_ROWS, BY_COLUMNS } orientation;
 
+// Whether a tile of `rows` rows of `vectors` vectors fits the registers: its sums, and where more than one row takes them a row of B beside an element of A.
+INLINE bool tile_fits(size_t rows, size_t vectors) {
+    return rows * vectors <= TILE_VECTORS && (rows == 1 || rows * vectors + vectors < REGISTERS);
+}
+
 // A function for every shape of tile and orientation. Those that do not fit the registers are empty, and never called.
 typedef void strip_function(const strip *s, size_t tiles);
 
 #define STRIP_FUNCTION(name, kind, rows, vectors, half, a_row, a_step) \
     static void KERNEL(name)(const strip *s, size_t tiles) { \
-        if (half ? HAS_PAIRS : rows * (vectors) <= TILE_VECTORS) KERNEL(kind)(s, tiles, rows, vectors, half, a_row, a_step); \
+        if (half ? HAS_PAIRS : tile_fits(rows, vectors)) KERNEL(kind)(s, tiles, rows, vectors, half, a_row, a_step); \
     }
 #define STRIP_FUNCTIONS(rows) \
     STRIP_FUNCTION(by_rows_##rows##x1, strip_tiles, rows, VECTORS, false, 16, 1) \
@@ -144,15 +146,20 @@ INLINE size_t even_part(size_t count, size_t most, size_t step) {
 
 INLINE size_t panels_of(tile_width width) { return width == FOUR_PANELS ? 4 : width == TWO_PANELS || width == PANEL_AND_HALF ? 2 : 1; }
 
-// Rows of the tallest tile of a width; of a panel and a half an even number, since a vector of halves takes two. A width that the
-// registers do not hold has none.
+INLINE size_t tallest_of(size_t vectors) {
+    size_t rows = TILE_ROWS;
+    while (rows > 1 && !tile_fits(rows, vectors)) rows--;
+    return rows;
+}
+
+// Rows of the tallest tile of a width that the registers hold; of a panel and a half an even number, since a vector of halves takes two.
 INLINE size_t tallest_tile(tile_width width) {
     switch (width) {
     case HALF_PANEL: return least(TILE_VECTORS / HALF_VECTORS, TALLEST);
     case PANEL_AND_HALF: return least(2 * TILE_VECTORS / 3, TILE_ROWS) / 2 * 2;
-    case FOUR_PANELS: return least(TILE_VECTORS / (4 * VECTORS), TILE_ROWS);
-    case TWO_PANELS: return least(TILE_VECTORS / (2 * VECTORS), TILE_ROWS);
-    default: return least(TILE_VECTORS / VECTORS, TILE_ROWS);
+    case FOUR_PANELS: return tallest_of(4 * VECTORS);
+    case TWO_PANELS: return tallest_of(2 * VECTORS);
+    default: return tallest_of(VECTORS);
     }
 }
 
@@ -172,13 +179,13 @@ INLINE tiling tiling_of(size_t rows, tile_width width) {
 // The tile for `rows` rows of the panels from `panel` up to `end`: as wide as the registers hold. Of a last panel of at most 8 columns only half is computed: alone, or where
 // a vector is a whole panel row, behind another panel.
 INLINE tile_width choose_width(const product *p, size_t rows, size_t panel, size_t end) {
-    size_t columns = least(16 * end, p->columns) - 16 * panel, vectors = least(rows, TILE_ROWS) * VECTORS;
+    size_t columns = least(16 * end, p->columns) - 16 * panel, height = least(rows, TILE_ROWS);
     bool ends_in_half = columns % 16 > 0 && columns % 16 <= 8;
     if (VECTORS > 1 && columns <= 8) return HALF_PANEL;
     if (HAS_PAIRS && ends_in_half && columns > 16 && columns < 48 && rows > 1) return columns < 32 ? PANEL_AND_HALF : ONE_PANEL;
     size_t whole = (columns + (VECTORS > 1 ? 7 : 15)) / 16;
-    if (whole >= 4 && 4 * vectors <= TILE_VECTORS) return FOUR_PANELS;
-    if (whole >= 2 && 2 * vectors <= TILE_VECTORS) return TWO_PANELS;
+    if (whole >= 4 && tile_fits(height, 4 * VECTORS)) return FOUR_PANELS;
+    if (whole >= 2 && tile_fits(height, 2 * VECTORS)) return TWO_PANELS;
     return ONE_PANEL;
 }
 

@@ -5,6 +5,7 @@
 #define KERNEL(name) name##_avx2
 #define TABLE fathom_avx2_kernels
 
+#define REGISTERS 16
 #define TILE_ROWS 6
 #define TILE_VECTORS 12
 #define DEPTH_BLOCK 256

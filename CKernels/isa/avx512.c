@@ -5,6 +5,7 @@
 #define KERNEL(name) name##_avx512
 #define TABLE fathom_avx512_kernels
 
+#define REGISTERS 32
 #define TILE_ROWS 12
 #define TILE_VECTORS 24
 #define DEPTH_BLOCK 256

@@ -4,6 +4,7 @@
 #define KERNEL(name) name##_baseline
 #define TABLE fathom_baseline_kernels
 
+#define REGISTERS 16
 #define TILE_ROWS 2
 #define TILE_VECTORS 8
 #define DEPTH_BLOCK 256

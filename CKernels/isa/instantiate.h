@@ -1,7 +1,7 @@
 // Instantiates every tuned kernel for one instruction set. Parameters, set by the including file:
 //   LANES, EMULATE_FMA, KERNEL(n)          see simd/vector.h
 //   TABLE                                  the name of the list of kernels made here
-//   TILE_ROWS, TILE_VECTORS, DEPTH_BLOCK, ROW_BLOCK   see gemm/product.h
+//   REGISTERS, TILE_ROWS, TILE_VECTORS, DEPTH_BLOCK, ROW_BLOCK, A_BLOCK   see gemm/product.h
 //   WGRAD_DEPTH_BLOCK, WGRAD_SQUARE        see gemm/wgrad.h
 #include "../core/table.h"
 #include "../simd/vector.h"
@@ -15,6 +15,7 @@
 #include "../gemm/product.h"
 #include "../gemm/transpose.h"
 #include "../gemm/forward.h"
+#include "../gemm/dgrad.h"
 #include "../reduce/squared_norm.h"
 #include "../gemm/wgrad.h"
 #include "../loss/elementwise.h"

@@ -5,6 +5,7 @@
 #define KERNEL(name) name##_neon
 #define TABLE fathom_neon_kernels
 
+#define REGISTERS 32
 #define TILE_ROWS 6
 #define TILE_VECTORS 24
 #define DEPTH_BLOCK 256

@@ -16,6 +16,7 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define COLD __attribute__((noinline, cold))
 #define INLINE static inline __attribute__((always_inline))
+#define FENCE __asm__ volatile("" ::: "memory")  // clang moves no load or store across it
 
 typedef float vf __attribute__((vector_size(4 * LANES)));
 typedef int32_t vi __attribute__((vector_size(4 * LANES)));

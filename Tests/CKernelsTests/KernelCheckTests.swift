@@ -122,6 +122,19 @@ struct Operation: CustomTestStringConvertible, Sendable {
         }
     }
 
+    /// Products so small that they vanish leave a zero with their sign, to which no product of padding may be added: −0 + 0 is 0.
+    @Test(arguments: 1...17) func aChainEndsWithItsLastProduct(rows: Int) {
+        let inputs = 70, outputs = 75
+        let dy = Panels(rows, outputs) { _, _ in -0x1p-100 }, w = Panels(inputs, outputs) { _, _ in 0x1p-100 }, dx = Panels(rows, inputs)
+        run(call(FATHOM_GEMM_DGRAD) {
+            $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
+                rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer, dy_stride: dy.stride, w: w.pointer, w_stride: w.stride, transposed: false,
+                activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer, dx_stride: dx.stride, blocks: nil,
+                blocks_stride: 0)
+        })
+        #expect(dx.values.allSatisfy { $0.sign == .minus && $0 == 0 })
+    }
+
     @Test func microBatchesOfConsecutiveRowsGiveTheBitsOfTheWholeBatch() {
         let rows = 97, inputs = 40, outputs = 33
         let x = Panels(rows, inputs, in: -1...1, seed: 4), dy = Panels(rows, outputs, in: -1...1, seed: 5)

@@ -41,6 +41,7 @@ float draw_float(generator *g, values v) {
         uint32_t wide = (uint32_t)bits;
         return (wide & 0x7f800000) == 0x7f800000 ? ordinary : from_bits(wide);
     }
+    case VALUES_TINY: return ordinary * from_bits((uint32_t)(27 + (bits >> 32) % 24) << 23);
     case VALUES_SPECIAL: {
         static const uint32_t special[] = {
             0x00000000, 0x80000000, 0x00000001, 0x80000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0xff7fffff, 0x7f800000, 0xff800000,

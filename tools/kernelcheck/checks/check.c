@@ -34,7 +34,7 @@ static uint64_t float_settings(void) {
 }
 
 static int describe_case(const run *r, char *text, size_t size) {
-    static const char *const values[] = {"ordinary", "integer", "wide", "special"};
+    static const char *const values[] = {"ordinary", "integer", "wide", "tiny", "special"};
     const plan *p = &r->c.plan;
     int n = snprintf(text, size, "%s, %s: rows %zu, inputs %zu, outputs %zu, activation %s, values %s, options %#x",
                      fathom_operation_name(r->operation), r->isa, p->rows, p->inputs, p->outputs, fathom_activation_name(p->activation),

@@ -21,6 +21,7 @@ typedef enum values {
     VALUES_ORDINARY,  // uniform in −1 … 1, all bits of the mantissa used
     VALUES_INTEGERS,  // −3 … 3: exact cancellation, zeros
     VALUES_WIDE,      // every exponent, subnormals included: products overflow and underflow
+    VALUES_TINY,      // as far as 2^-100: products vanish, and leave zeros of either sign
     VALUES_SPECIAL,   // ordinary, with ±0, subnormals, the largest, ±∞ and NaN planted
 } values;
 

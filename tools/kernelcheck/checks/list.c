@@ -13,7 +13,7 @@ enum { SMALL = 41, SMALL_MATRICES = SMALL * SMALL, SMALL_PRODUCTS = SMALL * SMAL
 
 static void plan_values(plan *p, generator *g) {
     static const values often[] = {VALUES_ORDINARY, VALUES_ORDINARY, VALUES_ORDINARY, VALUES_ORDINARY,
-                                   VALUES_ORDINARY, VALUES_INTEGERS, VALUES_WIDE,     VALUES_SPECIAL};
+                                   VALUES_TINY,     VALUES_INTEGERS, VALUES_WIDE,     VALUES_SPECIAL};
     p->values = often[draw_below(g, 8)];
     p->options = (uint32_t)(draw(g) >> 32);
     p->strided = draw_one_in(g, 2);
@@ -34,9 +34,16 @@ static void plan_product(plan *p, generator *g, size_t index) {
     p->rows = edge(g);
     p->inputs = edge(g);
     p->outputs = edge(g);
-    size_t deep = draw_below(g, 4);
-    size_t *long_one = deep == 0 ? &p->rows : deep == 1 ? &p->inputs : deep == 2 ? &p->outputs : NULL;
-    if (long_one) *long_one = depths[draw_below(g, DEPTHS)];
+    switch (draw_below(g, 5)) {
+    case 0: p->rows = depths[draw_below(g, DEPTHS)]; break;
+    case 1: p->inputs = depths[draw_below(g, DEPTHS)]; break;
+    case 2: p->outputs = depths[draw_below(g, DEPTHS)]; break;
+    case 3:  // few rows, of a matrix that is not small
+        p->rows = 1 + draw_below(g, 8);
+        p->inputs = 63 + edge(g);
+        p->outputs = 63 + edge(g);
+        break;
+    }
 }
 
 // Rounds over all small matrices, each size with another activation in every round; each fourth round is of edges instead.
