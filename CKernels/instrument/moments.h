@@ -32,33 +32,42 @@ COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t l
     sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
 }
 
-static void KERNEL(moments_of)(const fathom_moments_arguments *m, size_t panel) {
-    const float *y = m->y + panel * m->y_stride;
-    double *sums = m->sums + 3 * panel, rows = (double)m->rows;
-    size_t live = least(m->columns - panel * FATHOM_PANEL, FATHOM_PANEL), r = 0;
-    vf centre[VECTORS];
+// Of all rows of a panel.
+INLINE void moments_of_rows(const float *y, size_t rows, const vf *centre, vd *sum, vd *squares) {
+    size_t r = 0;
+    UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
+    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, SIGNAL_BLOCKS, centre, sum, squares);
+    for (; r < rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, rows - r), 1, centre, sum, squares);
+}
+
+// The panel's record from these, while it still lies at y; `live` of its columns count.
+INLINE void moments_of_distances(const float *y, size_t rows, size_t live, const vf *centre, const vd *of_distance, const vd *of_square, double *sums) {
     vd sum[VECTORS], squares[VECTORS], distances[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) {
-        centre[q] = m->rows > 0 ? vf_where(vi_below(q * LANES, live), vf_load(y + q * LANES)) : vf_set(0);
-        sum[q] = squares[q] = vd_set(0);
-    }
-    for (; r + 16 * SIGNAL_BLOCKS <= m->rows; r += 16 * SIGNAL_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, SIGNAL_BLOCKS, centre, sum, squares);
-    for (; r < m->rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, m->rows - r), 1, centre, sum, squares);
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        vl mask = __builtin_convertvector(vi_below(q * LANES, live), vl);
-        vd c = vf_to_double(centre[q]), zero = vd_set(0);
-        sum[q] = vd_select(mask, sum[q], zero);
-        distances[q] = vd_select(mask, squares[q], zero);
-        squares[q] = distances[q] + (c * (sum[q] + sum[q]) + c * c * rows);
-        sum[q] = sum[q] + c * rows;
+        vi columns = vi_below(q * LANES, live);
+        vl mask = __builtin_convertvector(columns, vl);
+        vd c = vf_to_double(vf_where(columns, centre[q])), zero = vd_set(0), distance = vd_select(mask, of_distance[q], zero);
+        distances[q] = vd_select(mask, of_square[q], zero);
+        squares[q] = distances[q] + (c * (distance + distance) + c * c * (double)rows);
+        sum[q] = distance + c * (double)rows;
     }
     double size = vd_tree16(distances);
-    if (!(size >= (double)FATHOM_LEAST_SQUARES && size < __builtin_inf())) return KERNEL(moments_in_double)(y, m->rows, live, sums);
+    if (!(size >= (double)FATHOM_LEAST_SQUARES && size < __builtin_inf())) return KERNEL(moments_in_double)(y, rows, live, sums);
     sums[0] = vd_tree16(sum);
     sums[1] = vd_tree16(squares);
     sums[2] = 0;
 }
 
+static void KERNEL(moments_of)(const float *y, size_t rows, size_t live, double *sums) {
+    vf centre[VECTORS];
+    vd sum[VECTORS], squares[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) centre[q] = rows > 0 ? vf_load(y + q * LANES) : vf_set(0);
+    moments_of_rows(y, rows, centre, sum, squares);
+    moments_of_distances(y, rows, live, centre, sum, squares, sums);
+}
+
 static void KERNEL(moments)(const fathom_arguments *arguments, fathom_range range) {
-    for (size_t p = range.panel_begin; p < range.panel_end; p++) KERNEL(moments_of)(&arguments->moments, p);
+    const fathom_moments_arguments *m = &arguments->moments;
+    for (size_t p = range.panel_begin; p < range.panel_end; p++)
+        KERNEL(moments_of)(m->y + p * m->y_stride, m->rows, least(m->columns - p * FATHOM_PANEL, FATHOM_PANEL), m->sums + 3 * p);
 }

@@ -21,6 +21,7 @@
 #include "../loss/elementwise.h"
 #include "../loss/softmax.h"
 #include "../normalization/layernorm.h"
+#include "../instrument/moments.h"
 #include "../normalization/batchnorm.h"
 #include "../instrument/change.h"
 #include "../optimizer/optimizer.h"
@@ -34,7 +35,6 @@
 #include "../recurrent/steps.h"
 #include "../recurrent/lstm.h"
 #include "../recurrent/gru.h"
-#include "../instrument/moments.h"
 
 fathom_kernel *const TABLE[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = KERNEL(gemm_forward),

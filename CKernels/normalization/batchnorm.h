@@ -2,7 +2,7 @@
 //
 // A panel is read once for the mean, once for the variance, once to normalize; for usual batches it stays in the first-level cache. Blocks of 16 rows are
 // summed several at once, so many that 8 chains of additions hide each other's latency.
-// Needs elementwise/activation.h and gemm/product.h.
+// Needs elementwise/activation.h, gemm/product.h and instrument/moments.h.
 
 enum {
     BATCHNORM_BLOCKS = LANES / 2,           // blocks that go together where one sum is made
@@ -66,13 +66,17 @@ INLINE vf reciprocal_deviation(vd variance, float epsilon, vi live) {
 
 INLINE void forward_panel(const fathom_batchnorm_forward_arguments *a, size_t p) {
     const float *x = a->x + p * a->x_stride;
-    size_t first = p * FATHOM_PANEL;
+    size_t first = p * FATHOM_PANEL, columns = least(a->columns - first, FATHOM_PANEL);
     double share = 1 / (double)a->rows, unbiased = a->rows > 1 ? 1 / (double)(a->rows - 1) : 1;
     batchnorm_panel b = {.x = x, .activation = a->activation, .parameter = a->parameter, .slope = a->slope ? a->slope + p * a->slope_stride : NULL,
                          .y = a->y + p * a->y_stride};
     vd sums[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) b.mean[q] = vf_load(x + q * LANES);
-    sum_panel(x, a->rows, b.mean, false, sums);
+    if (a->x_moments) {  // the same distances, and their squares beside them
+        vd squares[VECTORS];
+        moments_of_rows(x, a->rows, b.mean, sums, squares);
+        moments_of_distances(x, a->rows, columns, b.mean, sums, squares, a->x_moments + 3 * p);
+    } else sum_panel(x, a->rows, b.mean, false, sums);
     UNROLL for (int q = 0; q < VECTORS; q++)
         b.mean[q] = vf_select(vi_below(first + q * LANES, a->columns), vd_to_float(vf_to_double(b.mean[q]) + sums[q] * share), vf_set(0));
     sum_panel(x, a->rows, b.mean, true, sums);
@@ -87,6 +91,7 @@ INLINE void forward_panel(const fathom_batchnorm_forward_arguments *a, size_t p)
         b.bias[q] = vf_load_or(a->bias, at, 0);
     }
     normalize_columns(&b, 0, a->rows);
+    if (a->y_moments) KERNEL(moments_of)(b.y, a->rows, columns, a->y_moments + 3 * p);
 }
 
 static void KERNEL(batchnorm_forward)(const fathom_arguments *arguments, fathom_range range) {

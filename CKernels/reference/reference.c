@@ -13,7 +13,7 @@ fathom_kernel fathom_clip_values_reference, fathom_clip_tensor_reference, fathom
 fathom_kernel fathom_add_reference, fathom_fill_reference, fathom_dropout_forward_reference, fathom_dropout_backward_reference, fathom_dot_reference,
     fathom_dot_total_reference, fathom_step_mean_reference, fathom_step_spread_reference, fathom_lstm_forward_reference,
     fathom_lstm_backward_reference, fathom_gru_forward_reference, fathom_gru_backward_reference;
-fathom_kernel fathom_moments_reference, fathom_signal_total_reference, fathom_change_total_reference, fathom_exponents_reference;
+fathom_kernel fathom_signal_total_reference, fathom_change_total_reference, fathom_exponents_reference;
 
 fathom_kernel *const fathom_reference_kernels[FATHOM_OPERATIONS] = {
     [FATHOM_GEMM_FORWARD] = fathom_gemm_forward_reference,

@@ -57,6 +57,6 @@ void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range);
 void fathom_change_reference(const fathom_segment *segment, const float *before, const float *after, size_t row, size_t end);
 
 fathom_kernel fathom_gemm_forward_reference, fathom_gemm_dgrad_reference, fathom_gemm_wgrad_reference;
-fathom_kernel fathom_transpose_reference, fathom_bias_gradient_reference;
+fathom_kernel fathom_transpose_reference, fathom_bias_gradient_reference, fathom_moments_reference;
 
 #endif

@@ -163,8 +163,7 @@ extension PlanBuilder {
             let blocks = SignalBlocks(first: pool.reserve(SignalBlock.self, count: panels * stride), stride: stride)
             let sums = pool.reserve(Double.self, count: 3 * panels)
             watched[ordinal] = blocks
-            // Beside the calls that read the signal.
-            pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
+            appendMoments(values, sums: sums)
             signalSources.append(SignalSource(
                 columns: values.columns, moments: sums, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
             if let counts = layer.exponents {

@@ -111,6 +111,19 @@ struct PlanBuilder {
     mutating func append(_ call: Call) { calls.append(call.tagged(purpose)) }
     mutating func appendToTail(_ call: Call) { tail.append(call.tagged(purpose)) }
 
+    /// Has the moments of a signal gathered: by the call before, where that makes it and can, or beside those that read it.
+    mutating func appendMoments(_ values: Panels, sums: UnsafeMutablePointer<Double>) {
+        if let last = calls.indices.last, calls[last].gatherMoments(of: values, in: sums) { return }
+        pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
+    }
+
+    /// Takes back the call that gathers the moments of a signal, if it is the last, for one that reads the signal and gathers them on its way: where they go.
+    mutating func takeMoments(of values: Panels) -> UnsafeMutablePointer<Double>? {
+        guard let sums = calls.last?.moments(of: values) else { return nil }
+        calls.removeLast()
+        return sums
+    }
+
     /// The calls that `body` appends are for a pass of one layer, unless a layer inside it says otherwise.
     mutating func pass<Result>(_ purpose: CallPurpose, _ body: (inout PlanBuilder) -> Result) -> Result {
         let outer = self.purpose

@@ -36,6 +36,18 @@ extension Call {
         Call(FATHOM_MOMENTS) { $0.moments = fathom_moments_arguments(rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, sums: sums) }
     }
 
+    /// Where this call leaves the moments of `values`, if they are all that it is for.
+    func moments(of values: Panels) -> UnsafeMutablePointer<Double>? {
+        operation == FATHOM_MOMENTS && arguments.moments.y == UnsafePointer(values.data) ? arguments.moments.sums : nil
+    }
+
+    /// Has this call gather the moments of `values` on its way, if it makes them and can: whether it does.
+    mutating func gatherMoments(of values: Panels, in sums: UnsafeMutablePointer<Double>) -> Bool {
+        guard operation == FATHOM_BATCHNORM_FORWARD, arguments.batchnorm_forward.y == values.data else { return false }
+        arguments.batchnorm_forward.y_moments = sums
+        return true
+    }
+
     static func signalTotals(_ sources: UnsafePointer<SignalSource>, count: Int) -> Call {
         Call(FATHOM_SIGNAL_TOTAL) { $0.signal_total = fathom_signal_total_arguments(signals: count, sources: sources) }
     }

@@ -42,13 +42,13 @@ extension Call {
 
     static func batchNormForward(
         x: Panels, epsilon: Double, gain: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, activation: Activation, mean: UnsafeMutablePointer<Float>,
-        variance: UnsafeMutablePointer<Float>, rstd: UnsafeMutablePointer<Float>, slope: Panels?, y: Panels
+        variance: UnsafeMutablePointer<Float>, rstd: UnsafeMutablePointer<Float>, slope: Panels?, y: Panels, momentsOfX: UnsafeMutablePointer<Double>?
     ) -> Call {
         Call(FATHOM_BATCHNORM_FORWARD) {
             $0.batchnorm_forward = fathom_batchnorm_forward_arguments(
                 rows: x.rows, columns: x.columns, epsilon: Float(epsilon), x: x.data, x_stride: x.stride, gain: gain, bias: bias,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, mean: mean, variance: variance, rstd: rstd,
-                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride)
+                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride, x_moments: momentsOfX, y_moments: nil)
         }
     }
 

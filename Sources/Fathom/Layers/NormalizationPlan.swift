@@ -85,7 +85,7 @@ extension Normalization: PlannedLayer {
         let mean = statistics(), variance = statistics(), rstd = plan.take(rows: 1, columns: padded).data
         plan.append(.batchNormForward(
             x: x, epsilon: epsilon, gain: affine.gain(in: plan.parameters), bias: affine.bias(in: plan.parameters), activation: output.activation,
-            mean: mean, variance: variance, rstd: rstd, slope: slope, y: output.values))
+            mean: mean, variance: variance, rstd: rstd, slope: slope, y: output.values, momentsOfX: plan.takeMoments(of: x)))
         if !plan.isRecomputing, let update = plan.settings.update {
             for (running, value) in [(state[0], mean), (state[1], variance)] {
                 plan.appendToTail(.movingAverage(count: padded, average: plan.parameter(running).data, value: value, rate: momentum, update: update))

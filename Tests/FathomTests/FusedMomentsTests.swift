@@ -1,0 +1,36 @@
+import CKernels
+@testable import Fathom
+import Testing
+
+/// Batch normalization reads its input and has just made its output: it gathers the moments of both on its way.
+@Suite struct FusedMomentsTests {
+    @Test(arguments: [
+        ("[linear(8) batchnorm relu] * 2 linear(3)", Trainer.Instruments.summary, (alone: 1, ofX: 2, ofY: 2)),
+        ("linear(8) residual[batchnorm relu linear(8)] batchnorm linear(3)", .summary, (alone: 2, ofX: 1, ofY: 2)),
+        ("linear(8) layernorm relu linear(3)", .summary, (alone: 3, ofX: 0, ofY: 0)),
+        // Between a layer and the next its exponents are counted.
+        ("[linear(8) batchnorm relu] * 2 linear(3)", .full, (alone: 3, ofX: 0, ofY: 2)),
+        ("[linear(8) batchnorm relu] * 2 linear(3)", .none, (alone: 0, ofX: 0, ofY: 0)),
+    ])
+    func areGathered(network: String, instruments: Trainer.Instruments, expected: (alone: Int, ofX: Int, ofY: Int)) throws {
+        let trainer = try Self.trained(network, instruments)
+        let calls = trainer.runner.plans[0].plan.calls, normalizations = calls.filter { $0.operation == FATHOM_BATCHNORM_FORWARD }
+        #expect(calls.filter { $0.operation == FATHOM_MOMENTS }.count == expected.alone)
+        #expect(normalizations.filter { $0.arguments.batchnorm_forward.x_moments != nil }.count == expected.ofX)
+        #expect(normalizations.filter { $0.arguments.batchnorm_forward.y_moments != nil }.count == expected.ofY)
+    }
+
+    /// In `full` a call of their own gathers those of the input.
+    @Test(arguments: ["[linear(8) batchnorm relu] * 2 linear(3)", "linear(17) gelu batchnorm tanh linear(33) batchnorm linear(3)"])
+    func areThoseOfACallOfTheirOwn(network: String) throws {
+        let layers = try Self.trained(network, .summary).layers
+        #expect(layers == (try Self.trained(network, .full).layers))
+        #expect(layers.allSatisfy { ($0.activationStd ?? 0) > 0 })
+    }
+
+    private static func trained(_ network: String, _ instruments: Trainer.Instruments) throws -> Trainer {
+        let trainer = try Trainer(Network(network), inputs: 5, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1), instruments: instruments, seed: 1)
+        _ = try trainer.step(TrainerTests.samples(20, columns: 5, classes: 3), order: Array(0..<20), first: 0, rows: 20)
+        return trainer
+    }
+}
