@@ -485,7 +485,7 @@ typedef struct fathom_batchnorm_forward_arguments {
     size_t slope_stride;
     float *y;                       // may be x
     size_t y_stride;
-    double *x_moments, *y_moments;  // [panels][3], what FATHOM_MOMENTS tells of x and of y, while they are in the cache; NULL: not wanted
+    double *x_moments, *y_moments;  // [panels][3], what FATHOM_MOMENTS tells of x, before y is written, and of y; NULL: not wanted
 } fathom_batchnorm_forward_arguments;
 
 // y = φ((x − mean)·(gain/√(variance + ε)) + bias), the statistics given; the operations of the forward pass.

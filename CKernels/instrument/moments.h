@@ -1,5 +1,5 @@
-// Sum and sum of squares of a signal, panel by panel. Operation for operation reference/instrument.c. The next product reads the same signal, so this costs its
-// arithmetic and no traffic; it runs beside that product, without a barrier.
+// Sum and sum of squares of a signal, panel by panel. Operation for operation reference/instrument.c. The next product reads the same signal, so the call costs its
+// arithmetic and no traffic; it runs beside that product, without a barrier. Batch normalization has them made on its way.
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
 // Needs instrument/signal.h.
 
@@ -40,7 +40,7 @@ INLINE void moments_of_rows(const float *y, size_t rows, const vf *centre, vd *s
     for (; r < rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, rows - r), 1, centre, sum, squares);
 }
 
-// The panel's record from these, while it still lies at y; `live` of its columns count.
+// A panel's record from its sums of distances and of their squares, while the panel still lies at y; `live` of its columns count.
 INLINE void moments_of_distances(const float *y, size_t rows, size_t live, const vf *centre, const vd *of_distance, const vd *of_square, double *sums) {
     vd sum[VECTORS], squares[VECTORS], distances[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) {

@@ -1,6 +1,6 @@
 // Batch normalization: forward, with statistics that are given, and backward. Operation for operation reference/batchnorm.c.
 //
-// A panel is read once for the mean, once for the variance, once to normalize; for usual batches it stays in the first-level cache. Blocks of 16 rows are
+// A panel is read once for the mean, once for the variance, once to normalize, and its result once for moments; for usual batches it stays in the first-level cache. Blocks of 16 rows are
 // summed several at once, so many that 8 chains of additions hide each other's latency.
 // Needs elementwise/activation.h, gemm/product.h and instrument/moments.h.
 

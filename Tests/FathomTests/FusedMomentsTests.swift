@@ -21,15 +21,19 @@ import Testing
     }
 
     /// In `full` a call of their own gathers those of the input.
-    @Test(arguments: ["[linear(8) batchnorm relu] * 2 linear(3)", "linear(17) gelu batchnorm tanh linear(33) batchnorm linear(3)"])
-    func areThoseOfACallOfTheirOwn(network: String) throws {
-        let layers = try Self.trained(network, .summary).layers
-        #expect(layers == (try Self.trained(network, .full).layers))
+    @Test(arguments: [
+        "[linear(8) batchnorm relu] * 2 linear(3)", "linear(17) gelu batchnorm tanh linear(33) batchnorm linear(3)", "[linear(4) batchnorm relu] * 6 linear(3)",
+        "sequence(1) rnn(6, tanh) last batchnorm linear(3)", "sequence(5) linear(4) batchnorm gru(6) last linear(3)",
+    ], [(Recompute.none, 1), (.sqrt, 1), (.none, 3)])
+    func areThoseOfACallOfTheirOwn(network: String, way: (recompute: Recompute, passes: Int)) throws {
+        let layers = try Self.trained(network, .summary, way.recompute, passes: way.passes).layers
+        #expect(layers == (try Self.trained(network, .full, way.recompute, passes: way.passes).layers))
         #expect(layers.allSatisfy { ($0.activationStd ?? 0) > 0 })
     }
 
-    private static func trained(_ network: String, _ instruments: Trainer.Instruments) throws -> Trainer {
-        let trainer = try Trainer(Network(network), inputs: 5, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1), instruments: instruments, seed: 1)
+    private static func trained(_ network: String, _ instruments: Trainer.Instruments, _ recompute: Recompute = .none, passes: Int = 1) throws -> Trainer {
+        let trainer = try Trainer(
+            Network(network), inputs: 5, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1), recompute: recompute, passes: passes, instruments: instruments, seed: 1)
         _ = try trainer.step(TrainerTests.samples(20, columns: 5, classes: 3), order: Array(0..<20), first: 0, rows: 20)
         return trainer
     }

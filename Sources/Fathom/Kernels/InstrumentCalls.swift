@@ -38,12 +38,14 @@ extension Call {
 
     /// Where this call leaves the moments of `values`, if they are all that it is for.
     func moments(of values: Panels) -> UnsafeMutablePointer<Double>? {
-        operation == FATHOM_MOMENTS && arguments.moments.y == UnsafePointer(values.data) ? arguments.moments.sums : nil
+        let m = arguments.moments
+        return operation == FATHOM_MOMENTS && m.y == UnsafePointer(values.data) && m.rows == values.rows && m.columns == values.columns ? m.sums : nil
     }
 
     /// Has this call gather the moments of `values` on its way, if it makes them and can: whether it does.
     mutating func gatherMoments(of values: Panels, in sums: UnsafeMutablePointer<Double>) -> Bool {
-        guard operation == FATHOM_BATCHNORM_FORWARD, arguments.batchnorm_forward.y == values.data else { return false }
+        let made = arguments.batchnorm_forward
+        guard operation == FATHOM_BATCHNORM_FORWARD, made.y == values.data, made.rows == values.rows, made.columns == values.columns else { return false }
         arguments.batchnorm_forward.y_moments = sums
         return true
     }
