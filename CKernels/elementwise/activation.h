@@ -58,17 +58,24 @@ INLINE void activate_backward_block(
         signal_add_gradient(&lanes, j, vf_load(dy + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
     bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live);
     float threshold = saturated_slope(kind, parameter);
+    bool tells_output = slope_is_of_output(kind);
     for (size_t r = 0; r < rows && (kind != FATHOM_IDENTITY || dz != dy); r++) UNROLL for (int j = 0; j < together * VECTORS; j++) {
         size_t at = j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES;
         vf gradient = vf_load(dy + at);
         if (kind != FATHOM_IDENTITY) {
-            vf slope = activation_slope(kind, parameter, vf_load(saved + at));
+            vf output = vf_load(saved + at), slope = activation_slope(kind, parameter, output);
             signal_add_slope(&lanes, j, kind, slope, threshold);
+            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output);
             gradient = gradient * slope;
         }
         vf_store(dz + at, gradient);
     }
     signal_slopes(blocks, &lanes, together, kind, saved, dz, rows, live, finite);
+    // Where a panel has two vectors there are too few registers for these sums beside the others.
+    for (size_t r = 0; VECTORS > 1 && tells_output && r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
+        signal_add_output(&lanes, j, kind, vf_load(saved + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
+    if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live);
+    else UNROLL for (int b = 0; b < together; b++) blocks[b].sum = blocks[b].squares = 0;
 }
 
 INLINE void activate_backward_blocks(

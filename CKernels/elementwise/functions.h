@@ -183,3 +183,10 @@ INLINE float saturated_slope(fathom_activation kind, float parameter) {
 INLINE bool slope_is_plain(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_TANH || kind == FATHOM_HARD_TANH; }
 // And of these it is 0 or 1, or no number.
 INLINE bool slope_is_binary(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_HARD_TANH; }
+
+// What is saved of these is φ(z).
+INLINE bool slope_is_of_output(fathom_activation kind) {
+    return kind != FATHOM_IDENTITY && kind != FATHOM_GELU && kind != FATHOM_GELU_TANH && kind != FATHOM_SILU;
+}
+// Near the middle of their values, where that is not 0.
+INLINE float output_centre(fathom_activation kind) { return kind == FATHOM_SIGMOID ? 0.5f : kind == FATHOM_SOFTPLUS ? 0.7f : 0; }

@@ -99,16 +99,18 @@ typedef enum fathom_operation {
     FATHOM_OPERATIONS
 } fathom_operation;
 
-// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)² and Σ φ′², in float32 a chain down each
-// lane, and the lanes in the fixed tree; where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. Padding lanes count nothing. Of
-// identity, slope_squares, saturated and alive are 0.
+// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², Σ φ′² and, where φ′ is computed from h, Σ h and Σ h², in
+// float32 a chain down each lane, and the lanes in the fixed tree. Where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. h is summed
+// by its distances d to a constant (0; of sigmoid ½, of softplus 0.7), and anew, as it is in float64, where Σ d² is so too or less than 4/3 (Σ d)²/n of n entries, since
+// little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0.
 typedef struct fathom_signal_block {
     double gradient_squares;
     double slope_squares;
-    uint32_t saturated;  // entries with |φ′| below a twentieth of its maximum
-    uint32_t subnormal;  // entries of ∂L/∂h that are, zero not among them
-    uint32_t alive;      // bit c: φ′ is not 0 in some row of column c
-    uint32_t nonfinite;  // entries of ∂L/∂h ⊙ φ′ that are infinite or NaN; counted where gradient_squares is, else 0
+    double sum, squares;  // of h; 0 of activations that save their slope
+    uint16_t saturated;   // entries with |φ′| below a twentieth of its maximum
+    uint16_t subnormal;   // entries of ∂L/∂h that are, zero not among them
+    uint16_t alive;       // bit c: φ′ is not 0 in some row of column c
+    uint16_t nonfinite;   // entries of h and of ∂L/∂h ⊙ φ′ that are infinite or NaN; counted where squares and gradient_squares are, else 0
 } fathom_signal_block;
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
@@ -485,7 +487,7 @@ typedef struct fathom_batchnorm_forward_arguments {
     size_t slope_stride;
     float *y;                       // may be x
     size_t y_stride;
-    double *x_moments, *y_moments;  // [panels][3], what FATHOM_MOMENTS tells of x, before y is written, and of y; NULL: not wanted
+    double *x_moments;  // [panels][3], what FATHOM_MOMENTS tells of x, before y is written; NULL: not wanted
 } fathom_batchnorm_forward_arguments;
 
 // y = φ((x − mean)·(gain/√(variance + ε)) + bias), the statistics given; the operations of the forward pass.
@@ -684,7 +686,7 @@ typedef struct fathom_signal_statistics {
 // was added.
 typedef struct fathom_signal_source {
     size_t panels, columns, row_blocks;
-    const double *moments;              // [panels][3]
+    const double *moments;              // [panels][3]; NULL: none beside the blocks'
     const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
     bool accumulate;
     uint32_t *alive;                    // [panels], what is added to; only touched where there are blocks

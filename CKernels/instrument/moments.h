@@ -1,5 +1,6 @@
 // Sum and sum of squares of a signal, panel by panel. Operation for operation reference/instrument.c. The next product reads the same signal, so the call costs its
-// arithmetic and no traffic; it runs beside that product, without a barrier. Batch normalization has them made on its way.
+// arithmetic and no traffic; it runs beside that product, without a barrier. Batch normalization has those of its input made on its way, and what goes back through an
+// activation by its output those of the output: instrument/signal.h.
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
 // Needs instrument/signal.h.
 
@@ -16,20 +17,6 @@ INLINE void moments_of_blocks(const float *y, size_t rows, int blocks, const vf 
         sum[j % VECTORS] += vf_to_double(sums[j]);
         squares[j % VECTORS] += vf_to_double(of_squares[j]);
     }
-}
-
-// The same of a panel, straight from its values in float64: where their distances are too small or too large for float32.
-COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t live, double *sums) {
-    vd sum[VECTORS], squares[VECTORS];
-    UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
-    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
-        vd x = vf_to_double(vf_where(vi_below(q * LANES, live), vf_load(y + r * FATHOM_PANEL + q * LANES)));
-        sum[q] += x;
-        squares[q] += x * x;
-    }
-    sums[0] = vd_tree16(sum);
-    sums[1] = vd_tree16(squares);
-    sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
 }
 
 // Of all rows of a panel.

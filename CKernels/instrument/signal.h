@@ -8,13 +8,14 @@ enum { SIGNAL_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1 };
 // The lanes of one panel in 16 rows, of blocks that go together: vector q of block b is number b·VECTORS + q.
 typedef struct signal_lanes {
     vf gradient[SIGNAL_BLOCKS * VECTORS], slope[SIGNAL_BLOCKS * VECTORS];
-    vu smallest[SIGNAL_BLOCKS * VECTORS];  // |gradient|'s bits less one: of zero the largest
+    vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of h
+    vu smallest[SIGNAL_BLOCKS * VECTORS];                               // |gradient|'s bits
     vi saturated[SIGNAL_BLOCKS * VECTORS], alive[SIGNAL_BLOCKS * VECTORS];  // minus the counts; a mask
 } signal_lanes;
 
 INLINE void signal_clear(signal_lanes *s) {
     UNROLL for (int j = 0; j < SIGNAL_BLOCKS * VECTORS; j++) {
-        s->gradient[j] = s->slope[j] = vf_set(0);
+        s->gradient[j] = s->slope[j] = s->sum[j] = s->squares[j] = vf_set(0);
         s->saturated[j] = s->alive[j] = vi_set(0);
         s->smallest[j] = (vu)vi_set(-1);
     }
@@ -22,7 +23,7 @@ INLINE void signal_clear(signal_lanes *s) {
 
 INLINE void signal_add_gradient(signal_lanes *s, int j, vf gradient) {
     s->gradient[j] = vf_fma(gradient, gradient, s->gradient[j]);
-    s->smallest[j] = __builtin_elementwise_min(s->smallest[j], (vu)vf_bits(vf_abs(gradient)) - 1);
+    s->smallest[j] = __builtin_elementwise_min(s->smallest[j], (vu)vf_bits(vf_abs(gradient)));
 }
 
 INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf slope, float threshold) {
@@ -33,6 +34,12 @@ INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf 
     s->slope[j] = vf_fma(slope, slope, s->slope[j]);
     s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
     if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
+}
+
+INLINE void signal_add_output(signal_lanes *s, int j, fathom_activation kind, vf h) {
+    vf d = h - output_centre(kind);
+    s->sum[j] += d;
+    s->squares[j] = vf_fma(d, d, s->squares[j]);
 }
 
 // Of `rows` rows of one panel, where a sum has told that there are some.
@@ -51,6 +58,20 @@ COLD static uint32_t KERNEL(count_subnormal)(const float *m, size_t rows, size_t
             count += size > 0 && size < 0x1p-126f;
         }
     return count;
+}
+
+// {Σ y, Σ y², how many are not finite} of rows of a panel in float64, where float32 would lose too much of them.
+COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t live, double *sums) {
+    vd sum[VECTORS], squares[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vd x = vf_to_double(vf_where(vi_below(q * LANES, live), vf_load(y + r * FATHOM_PANEL + q * LANES)));
+        sum[q] += x;
+        squares[q] += x * x;
+    }
+    sums[0] = vd_tree16(sum);
+    sums[1] = vd_tree16(squares);
+    sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
 }
 
 // Where a slope is no number, and the sum of them tells nothing.
@@ -73,17 +94,17 @@ COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t
     return vd_tree16(sums);
 }
 
-// What a block's gradient tells where the sum of its squares or an entry is out of the common. One that has vanished, as those of many layers may, is told at once.
-COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const vu *smallest, const float *dy, size_t rows, size_t live) {
+// What a block's gradient tells where the sum of its squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
+COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const float *dy, size_t rows, size_t live) {
     vi subnormal = vi_set(0), other = vi_set(0);
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi mask = vi_below(q * LANES, live);
-        subnormal |= mask & (smallest[q] < 0x007fffff);
-        other |= mask & (smallest[q] != UINT32_MAX);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi size = vi_below(q * LANES, live) & vf_bits(vf_abs(vf_load(dy + r * FATHOM_PANEL + q * LANES)));
+        subnormal |= (size != 0) & (size < 0x00800000);
+        other |= size;
     }
     bool kept = (squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff()) || !vi_any(other);
     block->gradient_squares = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
-    block->subnormal = vi_any(subnormal) ? KERNEL(count_subnormal)(dy, rows, live) : 0;
+    block->subnormal = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
 }
 
 enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
@@ -91,18 +112,16 @@ enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
 INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
-    vi subnormal = vi_set(0);
+    vi small = vi_set(0);  // zero is too, and looked at again
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
         vi mask = vi_below(j % VECTORS * LANES, live);
         squares[j] = vf_where(mask, lanes->gradient[j]);
-        subnormal |= mask & (lanes->smallest[j] < 0x007fffff);
+        small |= mask & (lanes->smallest[j] < 0x00800000);
     }
     vf_four sums = vf_trees16(squares, together);
-    bool common = !vi_any(subnormal) && __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
+    bool common = !vi_any(small) && __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
     if (!common) {
-        vu smallest[SIGNAL_BLOCKS * VECTORS];  // a copy, so that the lanes themselves stay in registers
-        __builtin_memcpy(smallest, lanes->smallest, sizeof smallest);
-        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], smallest + b * VECTORS, dy + b * SIGNAL_BLOCK, rows, live);
+        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], dy + b * SIGNAL_BLOCK, rows, live);
         return false;
     }
     UNROLL for (int b = 0; b < together; b++) {
@@ -119,7 +138,7 @@ INLINE void signal_slopes(
     UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
     vf_four sums = vf_trees16(squares, together);
     UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
-        blocks[b].saturated = sums[b] == sums[b] ? (uint32_t)(rows * live) - (uint32_t)sums[b] : KERNEL(count_saturated)(kind, saved + b * SIGNAL_BLOCK, rows, live);
+        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : (uint16_t)KERNEL(count_saturated)(kind, saved + b * SIGNAL_BLOCK, rows, live);
     UNROLL for (int b = 0; b < together && !slope_is_binary(kind); b += 2) {
         // Of two blocks in one sum: a count is at most 256.
         vi saturated[VECTORS];
@@ -130,8 +149,8 @@ INLINE void signal_slopes(
             saturated[q] &= vi_below(q * LANES, live);
         }
         uint32_t both = (uint32_t)vi_sum16(saturated);
-        blocks[b].saturated = both & 0xffff;
-        if (b + 1 < together) blocks[b + 1].saturated = both >> 16;
+        blocks[b].saturated = (uint16_t)both;
+        if (b + 1 < together) blocks[b + 1].saturated = (uint16_t)(both >> 16);
     }
     UNROLL for (int b = 0; b < together; b++) {
         vi alive[VECTORS];
@@ -140,7 +159,49 @@ INLINE void signal_slopes(
             alive[q] = vi_below(q * LANES, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
         }
         blocks[b].slope_squares = sums[b];
-        blocks[b].alive = vi_lanes16(alive);
-        blocks[b].nonfinite = finite || blocks[b].gradient_squares < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(dz + b * SIGNAL_BLOCK, rows, live);
+        blocks[b].alive = (uint16_t)vi_lanes16(alive);
+        blocks[b].nonfinite = finite || blocks[b].gradient_squares < __builtin_inf() ? 0 : (uint16_t)KERNEL(count_nonfinite)(dz + b * SIGNAL_BLOCK, rows, live);
+    }
+}
+
+typedef double vd_four __attribute__((vector_size(32)));
+
+// What the values h of blocks tell from Σ d and Σ d² of their distances to `centre`, where these suffice, or from themselves: see fathom_signal_block.
+COLD static void KERNEL(outputs_in_double)(fathom_signal_block *blocks, int together, vf_four sum, vf_four squares, double centre, const float *h, size_t rows, size_t live) {
+    double n = (double)(rows * live), found[3];
+    for (int b = 0; b < together; b++) {
+        float s = sum[b], q = squares[b];
+        if (q >= FATHOM_LEAST_SQUARES && q < __builtin_inff() && s * s <= 0.75f * ((float)n * q)) {
+            blocks[b].sum = (double)s + n * centre;
+            blocks[b].squares = (double)q + (centre * ((double)s + (double)s) + centre * centre * n);
+            continue;
+        }
+        KERNEL(moments_in_double)(h + b * SIGNAL_BLOCK, rows, live, found);
+        blocks[b].sum = found[0];
+        blocks[b].squares = found[1];
+        blocks[b].nonfinite += (uint16_t)found[2];
+    }
+}
+
+// What the values tell where φ′ is computed from them.
+INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];
+    UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        vi mask = vi_below(j % VECTORS * LANES, live);
+        sums[j] = vf_where(mask, lanes->sum[j]);
+        squares[j] = vf_where(mask, lanes->squares[j]);
+    }
+    vf_four s = vf_trees16(sums, together), q = vf_trees16(squares, together);
+    double n = (double)(rows * live), c = (double)output_centre(kind);
+    bool suffice = __builtin_reduce_and((q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * s <= 0.75f * ((float)n * q)));
+    if (!suffice) return KERNEL(outputs_in_double)(blocks, together, s, q, c, h, rows, live);
+    vd_four sum = __builtin_convertvector(s, vd_four), square = __builtin_convertvector(q, vd_four);
+    if (c != 0) {
+        square += c * (sum + sum) + c * c * n;
+        sum += n * c;
+    }
+    UNROLL for (int b = 0; b < together; b++) {
+        blocks[b].sum = sum[b];
+        blocks[b].squares = square[b];
     }
 }

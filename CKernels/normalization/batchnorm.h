@@ -1,6 +1,6 @@
 // Batch normalization: forward, with statistics that are given, and backward. Operation for operation reference/batchnorm.c.
 //
-// A panel is read once for the mean, once for the variance, once to normalize, and its result once for moments; for usual batches it stays in the first-level cache. Blocks of 16 rows are
+// A panel is read once for the mean, once for the variance and once to normalize; for usual batches it stays in the first-level cache. Blocks of 16 rows are
 // summed several at once, so many that 8 chains of additions hide each other's latency.
 // Needs elementwise/activation.h, gemm/product.h and instrument/moments.h.
 
@@ -91,7 +91,6 @@ INLINE void forward_panel(const fathom_batchnorm_forward_arguments *a, size_t p)
         b.bias[q] = vf_load_or(a->bias, at, 0);
     }
     normalize_columns(&b, 0, a->rows);
-    if (a->y_moments) KERNEL(moments_of)(b.y, a->rows, columns, a->y_moments + 3 * p);
 }
 
 static void KERNEL(batchnorm_forward)(const fathom_arguments *arguments, fathom_range range) {

@@ -32,17 +32,13 @@ static double product_of_columns(const float *dy, const float *x, size_t rows, f
     return sum;
 }
 
-static void moments_of(const fathom_batchnorm_forward_arguments *a, const float *m, size_t stride, double *sums, fathom_range range) {
-    fathom_arguments arguments = {.moments = {.rows = a->rows, .columns = a->columns, .y = m, .y_stride = stride, .sums = sums}};
-    fathom_moments_reference(&arguments, range);
-}
-
 // The mean is that of the distances to the column's first element, which it is then added to: in a column of equal numbers it is that number, and an
 // offset however large costs no digits of the deviations. rstd·gain is rounded once, for all rows.
 void fathom_batchnorm_forward_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_batchnorm_forward_arguments *a = &arguments->batchnorm_forward;
     double share = 1 / (double)a->rows, unbiased = a->rows > 1 ? 1 / (double)(a->rows - 1) : 1;
-    if (a->x_moments) moments_of(a, a->x, a->x_stride, a->x_moments, range);
+    fathom_arguments of_x = {.moments = {.rows = a->rows, .columns = a->columns, .y = a->x, .y_stride = a->x_stride, .sums = a->x_moments}};
+    if (a->x_moments) fathom_moments_reference(&of_x, range);
     for (size_t c = FATHOM_PANEL * range.panel_begin; c < FATHOM_PANEL * range.panel_end; c++) {
         const float *x = fathom_at(a->x, a->x_stride, 0, c);
         bool live = c < a->columns;
@@ -59,7 +55,6 @@ void fathom_batchnorm_forward_reference(const fathom_arguments *arguments, fatho
             *fathom_at(a->y, a->y_stride, r, c) = fathom_activate_reference(a->activation, a->parameter, z);
         }
     }
-    if (a->y_moments) moments_of(a, a->y, a->y_stride, a->y_moments, range);
 }
 
 void fathom_batchnorm_inference_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -8,7 +8,10 @@
 // The lanes of a block while it is gathered.
 typedef struct signal_lanes {
     float gradient[FATHOM_PANEL], slope[FATHOM_PANEL];
-    double wide[FATHOM_PANEL];  // Σ gradient² once more
+    float output[FATHOM_PANEL], of_output[FATHOM_PANEL];  // Σ d and Σ d² of h
+    double wide[FATHOM_PANEL];                            // Σ gradient² once more
+    double wide_output[FATHOM_PANEL], wide_of_output[FATHOM_PANEL];
+    uint32_t entries, nonfinite;  // of h
     fathom_signal_block block;
 } signal_lanes;
 
@@ -24,7 +27,27 @@ static void add_gradient(signal_lanes *s, size_t lane, float gradient) {
 static void add_slope(signal_lanes *s, size_t lane, fathom_activation kind, float slope, float threshold) {
     s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
     s->block.saturated += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
-    s->block.alive |= (uint32_t)(slope != 0) << lane;
+    s->block.alive |= (uint16_t)((slope != 0) << lane);
+}
+
+static void add_output(signal_lanes *s, size_t lane, fathom_activation kind, float h) {
+    float d = h - output_centre(kind);
+    s->output[lane] += d;
+    s->of_output[lane] = fathom_fma_reference(d, d, s->of_output[lane]);
+    s->wide_output[lane] += h;
+    s->wide_of_output[lane] += (double)h * h;
+    s->entries++;
+    s->nonfinite += !isfinite(h);
+}
+
+// What the sums of h tell, from their distances or, where these do not suffice, from themselves.
+static void finish_output(signal_lanes *s, fathom_activation kind) {
+    float sum = fathom_float_tree16_reference(s->output), squares = fathom_float_tree16_reference(s->of_output), n = (float)s->entries;
+    double centre = output_centre(kind);
+    bool kept = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) && sum * sum <= 0.75f * (n * squares);
+    s->block.sum = kept ? sum + n * centre : fathom_tree16_reference(s->wide_output);
+    s->block.squares = kept ? squares + (centre * ((double)sum + sum) + centre * centre * n) : fathom_tree16_reference(s->wide_of_output);
+    if (!isfinite(s->block.squares)) s->block.nonfinite += (uint16_t)s->nonfinite;
 }
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
@@ -39,8 +62,9 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
             }
             if (p->blocks) add_gradient(&s, lane, *dx);
             if (p->activation == FATHOM_IDENTITY) continue;
-            float slope = fathom_activation_slope_reference(p->activation, p->parameter, *fathom_at(p->saved, p->saved_stride, r, c));
+            float saved = *fathom_at(p->saved, p->saved_stride, r, c), slope = fathom_activation_slope_reference(p->activation, p->parameter, saved);
             if (p->blocks) add_slope(&s, lane, p->activation, slope, saturated_slope(p->activation, p->parameter));
+            if (p->blocks && slope_is_of_output(p->activation)) add_output(&s, lane, p->activation, saved);
             *dx *= slope;
         }
     if (!p->blocks) return;
@@ -50,6 +74,7 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
     for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
             s.block.nonfinite += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
+    if (slope_is_of_output(p->activation)) finish_output(&s, p->activation);
     p->blocks[panel * p->blocks_stride + row / FATHOM_PANEL] = s.block;
 }
 
@@ -123,13 +148,17 @@ static void total_signal(const fathom_signal_source *s) {
     fathom_signal_statistics total = {0};
     for (size_t p = 0; p < s->panels; p++) {
         uint32_t alive = s->accumulate && s->blocks ? s->alive[p] : 0;
-        total.sum += s->moments[3 * p];
-        total.squares += s->moments[3 * p + 1];
-        total.nonfinite += (uint64_t)s->moments[3 * p + 2];
+        if (s->moments) {
+            total.sum += s->moments[3 * p];
+            total.squares += s->moments[3 * p + 1];
+            total.nonfinite += (uint64_t)s->moments[3 * p + 2];
+        }
         for (size_t b = 0; s->blocks && b < s->row_blocks; b++) {
             const fathom_signal_block *block = &s->blocks[p * s->row_blocks + b];
             total.gradient_squares += block->gradient_squares;
             total.slope_squares += block->slope_squares;
+            total.sum += block->sum;
+            total.squares += block->squares;
             total.saturated += block->saturated;
             total.subnormal += block->subnormal;
             total.nonfinite += block->nonfinite;

@@ -154,18 +154,17 @@ extension PlanBuilder {
         signalSourceList = list
     }
 
-    /// Has the moments of a layer's output gathered, and gives the signal the place where the backward pass leaves what it tells of it.
+    /// Has the moments of a layer's output gathered, on the way forward where the way back does not read it, and gives the signal the place where the backward pass leaves what it tells of it.
     mutating func watch(_ signal: Signal, of ordinal: Int, gathering: SignalGathering) -> Signal {
         guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }
         let values = signal.values
         if watched[ordinal] == nil {
             let stride = SignalBlocks.count(rows: values.rows, byStep: gathering == .byStep ? signal.steps : nil), panels = Panels.panels(values.columns)
             let blocks = SignalBlocks(first: pool.reserve(SignalBlock.self, count: panels * stride), stride: stride)
-            let sums = pool.reserve(Double.self, count: 3 * panels)
             watched[ordinal] = blocks
-            appendMoments(values, sums: sums)
+            let moments = layer.activation?.slopeIsOfOutput == true ? nil : appendMoments(of: values)
             signalSources.append(SignalSource(
-                columns: values.columns, moments: sums, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
+                columns: values.columns, moments: moments, blocks: blocks, accumulate: settings.accumulates, alive: layer.alive, total: layer.signal))
             if let counts = layer.exponents {
                 pass(.step) { $0.append(.exponents(values, accumulate: $0.settings.accumulates, counts: counts).overlapping()) }
             }

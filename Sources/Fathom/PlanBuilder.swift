@@ -111,10 +111,11 @@ struct PlanBuilder {
     mutating func append(_ call: Call) { calls.append(call.tagged(purpose)) }
     mutating func appendToTail(_ call: Call) { tail.append(call.tagged(purpose)) }
 
-    /// Has the moments of a signal gathered: by the call before, where that makes it and can, or beside those that read it.
-    mutating func appendMoments(_ values: Panels, sums: UnsafeMutablePointer<Double>) {
-        if let last = calls.indices.last, calls[last].gatherMoments(of: values, in: sums) { return }
+    /// Has the moments of a signal gathered beside the calls that read it.
+    mutating func appendMoments(of values: Panels) -> UnsafeMutablePointer<Double> {
+        let sums = pool.reserve(Double.self, count: 3 * Panels.panels(values.columns))
         pass(.step) { $0.append(.moments(values, sums: sums).overlapping()) }
+        return sums
     }
 
     /// Takes back the call that gathers the moments of a signal, if it is the last, for one that reads the signal and gathers them on its way: where they go.

@@ -55,25 +55,61 @@ import Testing
     func blocksAgreeWithFloat64(scale: Double, shape: (rows: Int, columns: Int)) {
         let (rows, columns) = shape, dy = Panels(rows, columns, in: -1...1, seed: 8), y = Panels(rows, columns, in: -0.999...0.999, seed: 9)
         for r in 0..<rows { for c in 0..<columns { dy[r, c] = (r + c) % 7 == 0 ? 0 : Float(Double(dy[r, c]) * scale) } }
-        let dz = Panels(rows, columns), stride = (rows + 15) / 16
-        var blocks = [fathom_signal_block](repeating: fathom_signal_block(), count: dy.panels * stride)
-        blocks.withUnsafeMutableBufferPointer { blocks in
-            run(call(FATHOM_ACTIVATION_BACKWARD) {
-                $0.activation_backward = fathom_activation_backward_arguments(
-                    rows: rows, columns: columns, activation: FATHOM_TANH, parameter: 0, saved: y.pointer, saved_stride: 16 * y.rows, dy: dy.pointer,
-                    dy_stride: 16 * dy.rows, dz: dz.pointer, dz_stride: 16 * dz.rows, blocks: blocks.baseAddress, blocks_stride: stride)
-            })
-        }
-        for panel in 0..<dy.panels { for block in 0..<stride {
-            let places = (16 * block..<min(rows, 16 * block + 16)).flatMap { r in (16 * panel..<min(columns, 16 * panel + 16)).map { (r, $0) } }
-            let found = blocks[panel * stride + block], slopes = places.map { 1 - Double(y[$0.0, $0.1]) * Double(y[$0.0, $0.1]) }
+        for (found, places) in Self.blocks(FATHOM_TANH, output: y, gradient: dy, rows: rows, columns: columns) {
+            let slopes = places.map { 1 - Double(y[$0.0, $0.1]) * Double(y[$0.0, $0.1]) }
             let squares = places.reduce(0) { $0 + Double(dy[$1.0, $1.1]) * Double(dy[$1.0, $1.1]) }, of_slopes = slopes.reduce(0) { $0 + $1 * $1 }
             // Chains of 16 roundings and a tree of 4; each slope is rounded once besides, twice in its square.
             #expect(abs(found.gradient_squares - squares) <= 20 * Self.unit * squares, "\(found.gradient_squares), not \(squares)")
             #expect(abs(found.slope_squares - of_slopes) <= 22 * Self.unit * of_slopes)
             #expect(Int(found.subnormal) == places.count { dy[$0.0, $0.1].isSubnormal } && found.nonfinite == 0)
             #expect(Int(found.saturated) == slopes.count { $0 < 0.05 })
-            #expect(found.alive == places.reduce(0) { $0 | 1 << UInt32($1.1 % 16) })
-        } }
+            #expect(found.alive == places.reduce(0) { $0 | 1 << UInt16($1.1 % 16) })
+        }
+    }
+
+    /// offset + spread·(−1 … 1), and an offset of their own for some columns: of relu, sigmoid and softplus, whose outputs are taken from different constants.
+    @Test(arguments: [(0, 1), (0.5, 1e-3), (0.7, 0.2), (1e4, 1), (-3, 1e-5), (0, 1e-25), (0, 1e-40), (1e30, 1e30), (0, 2e38), (0.5, 0)], [(5, 3), (16, 16), (100, 20)])
+    func outputsAgreeWithFloat64(values: (offset: Double, spread: Double), shape: (rows: Int, columns: Int)) {
+        let (rows, columns) = shape, y = Panels(rows, columns, in: -1...1, seed: 5), dy = Panels(rows, columns, in: -1...1, seed: 8)
+        for r in 0..<rows { for c in 0..<columns { y[r, c] = Float(values.offset + values.spread * (Double(y[r, c]) + (c % 3 == 0 ? 0.5 : 0))) } }
+        for activation in [FATHOM_RELU, FATHOM_SIGMOID, FATHOM_SOFTPLUS] {
+            for (found, places) in Self.blocks(activation, output: y, gradient: dy, rows: rows, columns: columns) {
+                let h = places.map { Double(y[$0.0, $0.1]) }, count = Double(h.count), mean = h.reduce(0, +) / count
+                let variance = h.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / count, largest = h.map(\.magnitude).max()!
+                // Of n distances d to the constant, u = 2⁻²⁴: each is rounded once, their sum S by 20 u of Σ|d| besides, that of their squares Q by 20 u. They are kept
+                // where S² ≤ ¾ n Q, so that n·variance = Q − S²/n ≥ Q/4, and it errs by (22 + 2·21) u Q, since |S| Σ|d| ≤ n Q: by 256 u of itself. The mean errs by
+                // 21 u √(Q/n) ≤ 42 u of the deviation. And float64 by some roundings of the largest, and of its square.
+                let foundMean = found.sum / count, foundVariance = found.squares / count - foundMean * foundMean
+                #expect(abs(foundMean - mean) <= 42 * Self.unit * variance.squareRoot() + 8 * 0x1p-52 * largest, "\(foundMean), not \(mean)")
+                #expect(abs(foundVariance - variance) <= 256 * Self.unit * variance + 16 * 0x1p-52 * largest * largest, "\(foundVariance), not \(variance)")
+                #expect(found.nonfinite == 0)
+            }
+        }
+    }
+
+    @Test func outputsThatAreNotFiniteAreCounted() {
+        let y = Panels(40, 20, in: -1...1, seed: 6), dy = Panels(40, 20, in: -1...1, seed: 8)
+        (y[0, 3], y[39, 17], y[20, 19]) = (.nan, .infinity, -.infinity)
+        let counts = Self.blocks(FATHOM_RELU, output: y, gradient: dy, rows: 40, columns: 20).map(\.found.nonfinite)
+        #expect(counts == [1, 0, 0, 0, 1, 1])
+    }
+
+    /// Of a gradient taken back through an activation by its output, each block and the entries that it is of.
+    private static func blocks(
+        _ activation: fathom_activation, output y: Panels, gradient dy: Panels, rows: Int, columns: Int
+    ) -> [(found: fathom_signal_block, places: [(Int, Int)])] {
+        let dz = Panels(rows, columns), stride = (rows + 15) / 16
+        var blocks = [fathom_signal_block](repeating: fathom_signal_block(), count: dy.panels * stride)
+        blocks.withUnsafeMutableBufferPointer { blocks in
+            run(call(FATHOM_ACTIVATION_BACKWARD) {
+                $0.activation_backward = fathom_activation_backward_arguments(
+                    rows: rows, columns: columns, activation: activation, parameter: 0, saved: y.pointer, saved_stride: 16 * y.rows, dy: dy.pointer,
+                    dy_stride: 16 * dy.rows, dz: dz.pointer, dz_stride: 16 * dz.rows, blocks: blocks.baseAddress, blocks_stride: stride)
+            })
+        }
+        return (0..<dy.panels * stride).map { i in
+            let (panel, block) = i.quotientAndRemainder(dividingBy: stride)
+            return (blocks[i], (16 * block..<min(rows, 16 * block + 16)).flatMap { r in (16 * panel..<min(columns, 16 * panel + 16)).map { (r, $0) } })
+        }
     }
 }

@@ -66,7 +66,7 @@ private struct BatchNorm {
             $0.batchnorm_forward = fathom_batchnorm_forward_arguments(
                 rows: x.rows, columns: x.columns, epsilon: epsilon, x: x.pointer, x_stride: x.stride, gain: gain?.pointer, bias: bias?.pointer,
                 activation: activation, parameter: 0, mean: mean.pointer, variance: variance.pointer, rstd: rstd.pointer, slope: slope?.pointer,
-                slope_stride: slope?.stride ?? 0, y: y.pointer, y_stride: y.stride, x_moments: nil, y_moments: nil)
+                slope_stride: slope?.stride ?? 0, y: y.pointer, y_stride: y.stride, x_moments: nil)
         }, threads: threads)
         return y
     }

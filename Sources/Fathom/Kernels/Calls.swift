@@ -241,6 +241,8 @@ extension Activation {
 
     /// Whether the backward pass reads the slope, which the forward pass leaves, rather than the output.
     var savesSlope: Bool { fathom_activation_saves_slope(kernel.kind) }
+    /// Whether it reads the output, and so tells the moments of it.
+    var slopeIsOfOutput: Bool { self != .identity && !savesSlope }
 }
 
 extension Loss {

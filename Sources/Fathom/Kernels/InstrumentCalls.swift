@@ -21,7 +21,7 @@ struct SignalBlocks {
 
 extension SignalSource {
     init(
-        columns: Int, moments: UnsafePointer<Double>, blocks: SignalBlocks?, accumulate: Bool, alive: UnsafeMutablePointer<UInt32>,
+        columns: Int, moments: UnsafePointer<Double>?, blocks: SignalBlocks?, accumulate: Bool, alive: UnsafeMutablePointer<UInt32>,
         total: UnsafeMutablePointer<SignalSums>
     ) {
         self.init(
@@ -40,14 +40,6 @@ extension Call {
     func moments(of values: Panels) -> UnsafeMutablePointer<Double>? {
         let m = arguments.moments
         return operation == FATHOM_MOMENTS && m.y == UnsafePointer(values.data) && m.rows == values.rows && m.columns == values.columns ? m.sums : nil
-    }
-
-    /// Has this call gather the moments of `values` on its way, if it makes them and can: whether it does.
-    mutating func gatherMoments(of values: Panels, in sums: UnsafeMutablePointer<Double>) -> Bool {
-        let made = arguments.batchnorm_forward
-        guard operation == FATHOM_BATCHNORM_FORWARD, made.y == values.data, made.rows == values.rows, made.columns == values.columns else { return false }
-        arguments.batchnorm_forward.y_moments = sums
-        return true
     }
 
     static func signalTotals(_ sources: UnsafePointer<SignalSource>, count: Int) -> Call {

@@ -48,7 +48,7 @@ extension Call {
             $0.batchnorm_forward = fathom_batchnorm_forward_arguments(
                 rows: x.rows, columns: x.columns, epsilon: Float(epsilon), x: x.data, x_stride: x.stride, gain: gain, bias: bias,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, mean: mean, variance: variance, rstd: rstd,
-                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride, x_moments: momentsOfX, y_moments: nil)
+                slope: slope?.data, slope_stride: slope?.stride ?? 0, y: y.data, y_stride: y.stride, x_moments: momentsOfX)
         }
     }
 

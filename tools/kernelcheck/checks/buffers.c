@@ -207,8 +207,8 @@ static bool same_update(const fathom_update *a, const fathom_update *b) {
 }
 
 static bool same_block(const fathom_signal_block *a, const fathom_signal_block *b) {
-    return same_double(a->gradient_squares, b->gradient_squares) && same_double(a->slope_squares, b->slope_squares) && a->saturated == b->saturated
-        && a->subnormal == b->subnormal && a->alive == b->alive && a->nonfinite == b->nonfinite;
+    return same_double(a->gradient_squares, b->gradient_squares) && same_double(a->slope_squares, b->slope_squares) && same_double(a->sum, b->sum)
+        && same_double(a->squares, b->squares) && a->saturated == b->saturated && a->subnormal == b->subnormal && a->alive == b->alive && a->nonfinite == b->nonfinite;
 }
 
 static bool same(const buffer *b, const uint8_t *x, const uint8_t *y, size_t i) {
@@ -292,8 +292,8 @@ int element_describe(char *text, size_t size, const buffer *b, const uint8_t *by
     case ELEMENT_MASK: return snprintf(text, size, "%#x", ((const uint16_t *)bytes)[i]);
     case ELEMENT_BLOCK: {
         const fathom_signal_block *s = (const fathom_signal_block *)bytes + i;
-        return snprintf(text, size, "{gradient_squares %a, slope_squares %a, saturated %u, subnormal %u, alive %#x, nonfinite %u}",
-                        s->gradient_squares, s->slope_squares, s->saturated, s->subnormal, s->alive, s->nonfinite);
+        return snprintf(text, size, "{gradient_squares %a, slope_squares %a, sum %a, squares %a, saturated %u, subnormal %u, alive %#x, nonfinite %u}",
+                        s->gradient_squares, s->slope_squares, s->sum, s->squares, s->saturated, s->subnormal, s->alive, s->nonfinite);
     }
     case ELEMENT_UPDATE: {
         const fathom_update *u = (const fathom_update *)bytes + i;

@@ -29,16 +29,17 @@ static const double *doubles(kernel_case *c, const char *name, size_t count) {
 static fathom_signal_source signal_source(kernel_case *c) {
     const plan *p = &c->plan;
     fathom_signal_source s = {.columns = p->outputs, .panels = (p->outputs + 15) / 16, .row_blocks = p->rows, .accumulate = p->options & 1};
-    double *moments = flat(c, "moments", ELEMENT_DOUBLE, 3 * s.panels, false, false);
-    for (size_t i = 0; i < 3 * s.panels; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
+    double *moments = p->options & 4 ? NULL : flat(c, "moments", ELEMENT_DOUBLE, 3 * s.panels, false, false);
+    for (size_t i = 0; i < 3 * s.panels && moments; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
     s.moments = moments;
     if (!(p->options & 2)) {
         fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, s.panels * s.row_blocks, false, false);
         for (size_t i = 0; i < s.panels * s.row_blocks; i++) {
             size_t live = p->outputs - 16 * (i / s.row_blocks);
             uint32_t mask = live < 16 ? (1u << live) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
-            blocks[i] = (fathom_signal_block){draw_double(c), draw_double(c), (uint32_t)draw_below(&c->random, 257), (uint32_t)draw_below(&c->random, 257),
-                                              alive & mask, (uint32_t)draw_below(&c->random, 3)};
+            blocks[i] = (fathom_signal_block){
+                draw_double(c), draw_double(c), draw_double(c), draw_double(c), (uint16_t)draw_below(&c->random, 257), (uint16_t)draw_below(&c->random, 257),
+                (uint16_t)(alive & mask), (uint16_t)draw_below(&c->random, 3)};
         }
         s.blocks = blocks;
     }
@@ -48,6 +49,7 @@ static fathom_signal_source signal_source(kernel_case *c) {
     s.total = flat(c, "total", ELEMENT_DOUBLE, sizeof(fathom_signal_statistics) / sizeof(double), true, false);
     if (s.accumulate) *s.total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};
     fact(c, "accumulate", s.accumulate);
+    fact(c, "moments", s.moments != NULL);
     fact(c, "blocks", s.blocks != NULL);
     return s;
 }
