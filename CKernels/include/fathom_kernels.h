@@ -698,7 +698,7 @@ typedef struct fathom_signal_total_arguments {
     const fathom_signal_source *sources;
 } fathom_signal_total_arguments;
 
-// total = {Σ p², Σ Δp²} of some blocks that the optimizer's passes have left, in order. Nothing changes where the step was not finite.
+// total = {Σ p², Σ Δp²} of some blocks that the optimizer's passes have left, in order.
 typedef struct fathom_change_source {
     size_t blocks;
     const double *changes;  // [blocks][2]
@@ -708,7 +708,6 @@ typedef struct fathom_change_source {
 typedef struct fathom_change_total_arguments {
     size_t tensors;
     const fathom_change_source *sources;
-    const fathom_update *update;
 } fathom_change_total_arguments;
 
 // counts[p][e], e = 0 ... 255: how many elements of panel p have the biased exponent e, padding lanes none: e = 255 is not finite, 1 ... 254 are 2^(e − 127); 0 is

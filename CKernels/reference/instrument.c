@@ -187,7 +187,7 @@ void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_ran
 
 void fathom_change_total_reference(const fathom_arguments *arguments, fathom_range range) {
     const fathom_change_total_arguments *c = &arguments->change_total;
-    for (size_t i = range.row_begin; i < range.row_end && c->update->finite; i++) {
+    for (size_t i = range.row_begin; i < range.row_end; i++) {
         const fathom_change_source *source = &c->sources[i];
         double before = 0, change = 0;
         for (size_t b = 0; b < source->blocks; b++) {

@@ -20,14 +20,12 @@ struct DeferredUpdate {
     private let rest: [Call]
     /// Of each layer's weights, in the order of the layers.
     private let weights: [(layer: Int, call: Call)]
-    /// What follows all of them.
-    private let totals: [Call]
 
     /// - Parameter passes: see `StepState.passes`.
-    init(_ passes: [(layer: Int?, call: Call)], totals: [Call], update: UnsafeMutablePointer<Update>) {
+    init(_ passes: [(layer: Int?, call: Call)], update: UnsafeMutablePointer<Update>) {
         rest = passes.filter { $0.layer == nil }.map(\.call)
         weights = passes.compactMap { pass in pass.layer.map { ($0, pass.call) } }
-        (self.totals, self.update) = (totals, update)
+        self.update = update
         update.pointee.finite = false
     }
 
@@ -42,7 +40,7 @@ struct DeferredUpdate {
         guard isWaiting else { return }
         var calls = rest + weights.map(\.call)
         calls[calls.count - 1].overlaps = false
-        run(calls + totals, threads: threads)
+        run(calls, threads: threads)
         update.pointee.finite = false
     }
 
@@ -59,7 +57,6 @@ struct DeferredUpdate {
             let end = (calls[begin...].firstIndex { !$0.overlaps } ?? calls.count - 1) + 1, group = calls[begin..<end]
             let isEnd = group.contains(where: \.isLoss), layer = isEnd ? .max : group.compactMap(\.forwardLayer).max() ?? -1
             while next < weights.count, weights[next].layer <= layer { result.append(take(overlapping: false)) }
-            if isEnd { result += totals }
             if next < weights.count, group.contains(where: \.isProduct) { result.append(take(overlapping: true)) }
             result += group
             begin = end

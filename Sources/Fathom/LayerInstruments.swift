@@ -1,6 +1,7 @@
 /// Where a trainer gathers what it tells of its layers: of each layer with parameters the sums of its signal over a step's batch, and of its parameters' change.
 ///
-/// What a call tells of a signal lies in the plan (see `PlanBuilder.watch`); the totals of a step, over its passes, lie here.
+/// What a call tells of a signal lies in the plan (see `PlanBuilder.watch`); the totals of a step, over its passes, lie here. They are made when somebody looks, since most
+/// steps of a long training are looked at by nobody; of several passes at the end of each, since the next one writes over what they are made from.
 final class LayerInstruments {
     /// A layer with parameters of its own.
     struct Layer {
@@ -129,31 +130,27 @@ final class LayerInstruments {
     /// Before the first of several passes.
     func clear() { memory?.base.initializeMemory(as: UInt8.self, repeating: 0, count: gathered) }
 
-    /// What follows the optimizer's passes, whenever they are run.
-    func changeTotals(_ update: UnsafePointer<Update>) -> [Call] { [.changeTotals(changeSources, count: layers.count, update: update).overlapping()] }
+    /// Sums up what the last update changed.
+    func sumChanges(threads: Int) { run([.changeTotals(changeSources, count: layers.count)], threads: threads) }
 }
 
 /// What the totals of a plan's signals are made from. It lies beside the plan's memory, which plans share.
 final class SignalSourceList {
-    let first: UnsafeMutablePointer<SignalSource>
+    private let first: UnsafeMutablePointer<SignalSource>
+    private let totals: [Call]
 
     init(_ sources: [SignalSource]) {
         first = .allocate(capacity: sources.count)
         first.initialize(from: sources, count: sources.count)
+        totals = sources.isEmpty ? [] : [.signalTotals(first, count: sources.count)]
     }
 
     deinit { first.deallocate() }
+
+    func sum(threads: Int) { run(totals, threads: threads) }
 }
 
 extension PlanBuilder {
-    /// Sums up, at the end of the step, what was gathered of all signals watched.
-    mutating func appendSignalTotals() {
-        guard !signalSources.isEmpty else { return }
-        let list = SignalSourceList(signalSources)
-        appendToTail(.signalTotals(list.first, count: signalSources.count))
-        signalSourceList = list
-    }
-
     /// Has the moments of a layer's output gathered, on the way forward where the way back does not read it, and gives the signal the place where the backward pass leaves what it tells of it.
     mutating func watch(_ signal: Signal, of ordinal: Int, gathering: SignalGathering) -> Signal {
         guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }

@@ -48,6 +48,7 @@ extension Trainer {
     /// The same before the last step's update is made: without what it says of the parameters.
     package var layersBeforeUpdate: [LayerStatistics] {
         guard let layerInstruments else { return layersOfNorms }
+        if lastWasFinite { runner.sumSignals(threads: threads) }
         return layerInstruments.layers.map { layer in
             let squares = layer.tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }
             return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows)
@@ -57,6 +58,7 @@ extension Trainer {
     /// With what the last update that was made says of the parameters.
     package func withChanges(_ layers: [LayerStatistics]) -> [LayerStatistics] {
         guard let layerInstruments else { return layers }
+        layerInstruments.sumChanges(threads: threads)
         return zip(layers, layerInstruments.layers).map { statistics, layer in
             var statistics = statistics
             statistics.weightNorm = layer.change[0].squareRoot()

@@ -20,8 +20,8 @@ struct Plan {
     let byteCount: Int
     /// Where the buffers lie; nil in a plan that only measures.
     let memory: Memory?
-    /// What its tail sums up of its layers' signals.
-    let signalSources: SignalSourceList?
+    /// What is summed up of its layers' signals.
+    let signalSources: SignalSourceList
     /// What it was made from, with the scaling that its gathers point to.
     let blueprint: Blueprint
 
@@ -135,7 +135,6 @@ extension Plan.Blueprint {
                 inputGradient = pass.backward(dz, wantsInputGradient, &plan)
             }
         }
-        plan.appendSignalTotals()
         if purpose == .evaluation { plan.append(.argmax(y: output, classes: predictedClasses)) }
         if purpose == .probabilities {
             answer = plan.take(rows: outputRows, columns: outputs)
@@ -144,7 +143,7 @@ extension Plan.Blueprint {
         }
         return Plan(
             calls: plan.calls, tail: plan.tail.map { $0.overlapping() }, rows: rows, output: answer, inputGradient: inputGradient, rowLoss: rowLoss, predictedClasses: predictedClasses,
-            targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, signalSources: plan.signalSourceList,
+            targets: targets, byteCount: plan.pool.reservation.byteCount, memory: memory, signalSources: SignalSourceList(plan.signalSources),
             blueprint: self)
     }
 

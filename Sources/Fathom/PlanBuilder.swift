@@ -91,9 +91,8 @@ struct PlanBuilder {
     private var purpose = CallPurpose.step
     /// Where the backward pass leaves what it tells of the outputs of layers, by their ordinals.
     var watched: [Int: SignalBlocks] = [:]
-    /// What is summed up of them after the step.
+    /// What is summed up of them.
     var signalSources: [SignalSource] = []
-    var signalSourceList: SignalSourceList?
 
     /// - Parameter memory: nil to measure only.
     init(

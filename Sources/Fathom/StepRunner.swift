@@ -18,6 +18,8 @@ final class StepRunner {
     /// The last sizes seen, newest last: as a rule those of the full batch and of an epoch's last one, which lies in the memory of the first. None leaves
     /// anything in it for the next step.
     var plans: [StepPlan] = []
+    /// That of the last step; nil where it was one of several passes.
+    private var last: Int?
     /// What is told the time of every call; nil: nothing.
     var times: CallTimes?
 
@@ -60,14 +62,19 @@ final class StepRunner {
         let index = try planIndex(rows: rows, of: rows), count = plans[index].count, threads = min(threads, plans[index].worth)
         setKey(step: step, firstRow: 0)
         samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads, times) }
-        // Clipping may have stopped before it: of a step that is not finite it only sums up what was gathered.
-        if !state.update.pointee.finite { Fathom.run(plans[index].plan.tail, threads: threads, times) }
+        last = index
+    }
+
+    /// Sums up what the last step gathered of signals, unless its passes have.
+    func sumSignals(threads: Int) {
+        if let last { plans[last].plan.signalSources.sum(threads: threads) }
     }
 
     private func run(_ samples: Samples, order: UnsafePointer<UInt32>?, first: Int, rows: Int, passes: Int, step: Int, threads: Int) throws {
         // The sizes that will be needed, before anything is run; the larger first, so that the other finds room in its memory.
         _ = try (planIndex(rows: (rows + passes - 1) / passes, of: rows), planIndex(rows: rows / passes, of: rows))
         let losses = try losses(rows: rows)
+        last = nil
         begin(threads: threads)
         instruments?.clear()
         var done = 0
@@ -76,6 +83,7 @@ final class StepRunner {
             setKey(step: step, firstRow: done)
             samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads, times) }
             Fathom.run(plans[index].plan.tail, threads: threads, times)
+            plans[index].plan.signalSources.sum(threads: threads)
             collect(plans[index].plan.rowLoss, rows: count, at: done, of: rows, into: losses)
             done += count
         }
@@ -132,7 +140,6 @@ final class StepRunner {
     func planIndex(rows: Int, of batchRows: Int) throws -> Int {
         // A loop: unspecialized, as in debug builds, `firstIndex` allocates.
         for known in plans.indices where plans[known].plan.rows == rows && plans[known].batchRows == batchRows { return known }
-        if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }
         let step = Plan.Step(
             loss: state.loss, batch: UnsafePointer(key.base.assumingMemoryBound(to: Batch.self)), update: UnsafePointer(state.update),
             squares: state.clipping.squares, batchRows: rows == batchRows ? nil : batchRows, instruments: instruments)
@@ -142,6 +149,8 @@ final class StepRunner {
         if let deferred { plan.calls = deferred.among(plan.calls) }
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }
+        // Not before: what the last step has gathered lies in a plan of these.
+        if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }
         plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count, worth: threadsWorth(plan.calls)))
         return plans.count - 1
     }

@@ -127,7 +127,6 @@ public final class Trainer {
         let optimizing = state.passes(
             model.layout, optimizer, parameters: values, gradients: gradients.floats(at: 0), moments: moments.map { $0.floats(at: 0) },
             instruments: layerInstruments)
-        let totals = layerInstruments?.changeTotals(state.applied) ?? []
         var tail = state.clipping.calls(parameters: values, gradients: gradients.floats(at: 0))
         if !defers {
             tail += optimizing.map(\.call)
@@ -135,9 +134,8 @@ public final class Trainer {
             if let averaged, let ema {
                 tail.append(.movingAverage(count: model.layout.count, average: averaged.storage.floats(at: 0), value: values, rate: 1 - ema, update: state.update))
             }
-            tail += totals
         }
-        deferred = defers ? DeferredUpdate(optimizing, totals: totals, update: state.applied) : nil
+        deferred = defers ? DeferredUpdate(optimizing, update: state.applied) : nil
         runner = try StepRunner(
             blueprint, passes: passes, parameters: live.storage, gradients: gradients, state: state, instruments: layerInstruments, deferred: deferred, tail: tail)
     }
@@ -231,6 +229,7 @@ public final class Trainer {
         guard update.finite else {
             // Before the step is taken again, which leaves other gradients behind.
             exponentsBeforeSearch = try? exponents()
+            runner.sumSignals(threads: threads)
             lastFault = runner.locate(samples, order: order, first: first, rows: rows, step: stepsTaken + 1)
             throw state.notFinite(step: stepsTaken + 1, lastFault)
         }

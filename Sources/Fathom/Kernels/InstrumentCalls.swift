@@ -47,8 +47,8 @@ extension Call {
     }
 
     /// {Σ p², Σ Δp²} of blocks that the optimizer's passes have left.
-    static func changeTotals(_ sources: UnsafePointer<ChangeSource>, count: Int, update: UnsafePointer<Update>) -> Call {
-        Call(FATHOM_CHANGE_TOTAL) { $0.change_total = fathom_change_total_arguments(tensors: count, sources: sources, update: update) }
+    static func changeTotals(_ sources: UnsafePointer<ChangeSource>, count: Int) -> Call {
+        Call(FATHOM_CHANGE_TOTAL) { $0.change_total = fathom_change_total_arguments(tensors: count, sources: sources) }
     }
 
     /// How many elements have which exponent, panel by panel.

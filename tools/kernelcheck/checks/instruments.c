@@ -66,16 +66,13 @@ void make_signal_total(kernel_case *c, fathom_operation operation) {
 void make_change_total(kernel_case *c, fathom_operation operation) {
     (void)operation;
     const plan *p = &c->plan;
-    fathom_update *update = flat(c, "update", ELEMENT_UPDATE, 1, false, false);
-    *update = (fathom_update){.finite = p->options % 8 != 1};
     fathom_change_source *sources = flat(c, "sources", ELEMENT_BYTE, SIGNALS * sizeof *sources, false, false);
     for (int i = 0; i < SIGNALS; i++) {
         sources[i].blocks = p->rows;
         sources[i].changes = doubles(c, "changes", 2 * p->rows);
         sources[i].total = flat(c, "total", ELEMENT_DOUBLE, 2, true, false);
     }
-    c->call.arguments.change_total = (fathom_change_total_arguments){SIGNALS, sources, update};
-    fact(c, "finite", update->finite);
+    c->call.arguments.change_total = (fathom_change_total_arguments){SIGNALS, sources};
 }
 
 void make_exponents(kernel_case *c, fathom_operation operation) {
