@@ -70,7 +70,7 @@ INLINE void activate_backward_block(
         }
         vf_store(dz + at, gradient);
     }
-    signal_slopes(blocks, &lanes, together, kind, saved, dz, rows, live, finite);
+    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, finite);
     // Where a panel has two vectors there are too few registers for these sums beside the others.
     for (size_t r = 0; VECTORS > 1 && tells_output && r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
         signal_add_output(&lanes, j, kind, vf_load(saved + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));

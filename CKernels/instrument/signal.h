@@ -32,7 +32,9 @@ INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf 
         return;
     }
     s->slope[j] = vf_fma(slope, slope, s->slope[j]);
-    s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
+    // tanh's by the sign of a difference, since a comparison of 16 lanes takes the place of a multiply-add; NaN may come out on either side.
+    if (VECTORS == 1 && slope_is_plain(kind)) s->saturated[j] += vf_bits(slope - threshold) >> 31;
+    else s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
     if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
 }
 
@@ -74,12 +76,12 @@ COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t l
     sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
 }
 
-// Where a slope is no number, and the sum of them tells nothing.
+// Where a slope is no number, of those that are plain.
 COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float *saved, size_t rows, size_t live) {
     vi count[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) count[q] = vi_set(0);
     for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
-        count[q] -= vi_below(q * LANES, live) & (activation_slope(kind, 0, vf_load(saved + r * FATHOM_PANEL + q * LANES)) == 0);
+        count[q] -= vi_below(q * LANES, live) & (activation_slope(kind, 0, vf_load(saved + r * FATHOM_PANEL + q * LANES)) < saturated_slope(kind, 0));
     return (uint32_t)vi_sum16(count);
 }
 
@@ -133,12 +135,12 @@ INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *la
 
 // And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
 INLINE void signal_slopes(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *saved, const float *dz, size_t rows, size_t live, bool finite) {
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool finite) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
     vf_four sums = vf_trees16(squares, together);
     UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
-        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : (uint16_t)KERNEL(count_saturated)(kind, saved + b * SIGNAL_BLOCK, rows, live);
+        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : 0;  // counted below where a slope is no number
     UNROLL for (int b = 0; b < together && !slope_is_binary(kind); b += 2) {
         // Of two blocks in one sum: a count is at most 256.
         vi saturated[VECTORS];
@@ -166,9 +168,10 @@ INLINE void signal_slopes(
 
 typedef double vd_four __attribute__((vector_size(32)));
 
-// What the values h of blocks tell from Σ d and Σ d² of their distances to `centre`, where these suffice, or from themselves: see fathom_signal_block.
-COLD static void KERNEL(outputs_in_double)(fathom_signal_block *blocks, int together, vf_four sum, vf_four squares, double centre, const float *h, size_t rows, size_t live) {
-    double n = (double)(rows * live), found[3];
+// What the values h of blocks tell from Σ d and Σ d² of their distances to the constant, where these suffice, or from themselves: see fathom_signal_block.
+COLD static void KERNEL(outputs_in_double)(
+    fathom_signal_block *blocks, int together, vf_four sum, vf_four squares, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    double n = (double)(rows * live), centre = (double)output_centre(kind), found[3];
     for (int b = 0; b < together; b++) {
         float s = sum[b], q = squares[b];
         if (q >= FATHOM_LEAST_SQUARES && q < __builtin_inff() && s * s <= 0.75f * ((float)n * q)) {
@@ -180,6 +183,7 @@ COLD static void KERNEL(outputs_in_double)(fathom_signal_block *blocks, int toge
         blocks[b].sum = found[0];
         blocks[b].squares = found[1];
         blocks[b].nonfinite += (uint16_t)found[2];
+        if (q != q && slope_is_plain(kind)) blocks[b].saturated = (uint16_t)KERNEL(count_saturated)(kind, h + b * SIGNAL_BLOCK, rows, live);
     }
 }
 
@@ -194,7 +198,7 @@ INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lane
     vf_four s = vf_trees16(sums, together), q = vf_trees16(squares, together);
     double n = (double)(rows * live), c = (double)output_centre(kind);
     bool suffice = __builtin_reduce_and((q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * s <= 0.75f * ((float)n * q)));
-    if (!suffice) return KERNEL(outputs_in_double)(blocks, together, s, q, c, h, rows, live);
+    if (!suffice) return KERNEL(outputs_in_double)(blocks, together, s, q, kind, h, rows, live);
     vd_four sum = __builtin_convertvector(s, vd_four), square = __builtin_convertvector(q, vd_four);
     if (c != 0) {
         square += c * (sum + sum) + c * c * n;
