@@ -44,7 +44,7 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes.
+// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes and of what is saved, which may not.
 // `live` columns of the panel count.
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together, fathom_signal_block *blocks,
@@ -65,7 +65,7 @@ INLINE void activate_backward_block(
         if (kind != FATHOM_IDENTITY) {
             vf output = vf_load(saved + at), slope = activation_slope(kind, parameter, output);
             signal_add_slope(&lanes, j, kind, slope, threshold);
-            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output);
+            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + j / VECTORS * SIGNAL_BLOCK);
             gradient = gradient * slope;
         }
         vf_store(dz + at, gradient);
@@ -73,7 +73,7 @@ INLINE void activate_backward_block(
     signal_slopes(blocks, &lanes, together, kind, dz, rows, live, finite);
     // Where a panel has two vectors there are too few registers for these sums beside the others.
     for (size_t r = 0; VECTORS > 1 && tells_output && r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
-        signal_add_output(&lanes, j, kind, vf_load(saved + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
+        signal_add_output(&lanes, j, kind, vf_load(saved + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES), saved + j / VECTORS * SIGNAL_BLOCK);
     if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live);
     else UNROLL for (int b = 0; b < together; b++) blocks[b].sum = blocks[b].squares = 0;
 }

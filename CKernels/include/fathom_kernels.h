@@ -101,8 +101,8 @@ typedef enum fathom_operation {
 
 // What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², Σ φ′² and, where φ′ is computed from h, Σ h and Σ h², in
 // float32 a chain down each lane, and the lanes in the fixed tree. Where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. h is summed
-// by its distances d to a constant (0; of sigmoid ½, of softplus 0.7), and anew, as it is in float64, where Σ d² is so too or less than 4/3 (Σ d)²/n of n entries, since
-// little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0.
+// by its distances d to 0 (of sigmoid and softplus to the block's first value), and anew, as it is in float64, where Σ d² is so too or less than 8/7 (Σ d)²/n of n
+// entries, since little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0.
 typedef struct fathom_signal_block {
     double gradient_squares;
     double slope_squares;
@@ -110,7 +110,7 @@ typedef struct fathom_signal_block {
     uint16_t saturated;   // entries with |φ′| below a twentieth of its maximum
     uint16_t subnormal;   // entries of ∂L/∂h that are, zero not among them
     uint16_t alive;       // bit c: φ′ is not 0 in some row of column c
-    uint16_t nonfinite;   // entries of h and of ∂L/∂h ⊙ φ′ that are infinite or NaN; counted where squares and gradient_squares are, else 0
+    uint16_t nonfinite;   // entries that are infinite or NaN: of h where squares is, and of ∂L/∂h ⊙ φ′ where gradient_squares is
 } fathom_signal_block;
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
@@ -147,7 +147,7 @@ typedef struct fathom_gemm_dgrad_arguments {
     size_t saved_stride;
     float *dx;           // [rows × inputs]
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
     size_t blocks_stride;
 } fathom_gemm_dgrad_arguments;
 
@@ -208,7 +208,7 @@ typedef struct fathom_activation_backward_arguments {
     size_t dy_stride;
     float *dz;
     size_t dz_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
     size_t blocks_stride;
 } fathom_activation_backward_arguments;
 
@@ -453,7 +453,7 @@ typedef struct fathom_layernorm_backward_arguments {
     size_t saved_stride;
     float *dx;
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
     size_t blocks_stride;
 } fathom_layernorm_backward_arguments;
 
@@ -523,7 +523,7 @@ typedef struct fathom_batchnorm_backward_arguments {
     float *dgain, *dbias;          // NULL: not wanted
     float *dx;
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the gradient before ⊙ φ′, panels blocks_stride apart; NULL: not wanted
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
     size_t blocks_stride;
 } fathom_batchnorm_backward_arguments;
 

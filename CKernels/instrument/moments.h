@@ -45,16 +45,14 @@ INLINE void moments_of_distances(const float *y, size_t rows, size_t live, const
     sums[2] = 0;
 }
 
-static void KERNEL(moments_of)(const float *y, size_t rows, size_t live, double *sums) {
-    vf centre[VECTORS];
-    vd sum[VECTORS], squares[VECTORS];
-    UNROLL for (int q = 0; q < VECTORS; q++) centre[q] = rows > 0 ? vf_load(y + q * LANES) : vf_set(0);
-    moments_of_rows(y, rows, centre, sum, squares);
-    moments_of_distances(y, rows, live, centre, sum, squares, sums);
-}
-
 static void KERNEL(moments)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_moments_arguments *m = &arguments->moments;
-    for (size_t p = range.panel_begin; p < range.panel_end; p++)
-        KERNEL(moments_of)(m->y + p * m->y_stride, m->rows, least(m->columns - p * FATHOM_PANEL, FATHOM_PANEL), m->sums + 3 * p);
+    for (size_t p = range.panel_begin; p < range.panel_end; p++) {
+        const float *y = m->y + p * m->y_stride;
+        vf centre[VECTORS];
+        vd sum[VECTORS], squares[VECTORS];
+        UNROLL for (int q = 0; q < VECTORS; q++) centre[q] = m->rows > 0 ? vf_load(y + q * LANES) : vf_set(0);
+        moments_of_rows(y, m->rows, centre, sum, squares);
+        moments_of_distances(y, m->rows, least(m->columns - p * FATHOM_PANEL, FATHOM_PANEL), centre, sum, squares, m->sums + 3 * p);
+    }
 }

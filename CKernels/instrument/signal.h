@@ -8,7 +8,7 @@ enum { SIGNAL_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1 };
 // The lanes of one panel in 16 rows, of blocks that go together: vector q of block b is number b·VECTORS + q.
 typedef struct signal_lanes {
     vf gradient[SIGNAL_BLOCKS * VECTORS], slope[SIGNAL_BLOCKS * VECTORS];
-    vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of h
+    vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of d
     vu smallest[SIGNAL_BLOCKS * VECTORS];                               // |gradient|'s bits
     vi saturated[SIGNAL_BLOCKS * VECTORS], alive[SIGNAL_BLOCKS * VECTORS];  // minus the counts; a mask
 } signal_lanes;
@@ -38,8 +38,9 @@ INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf 
     if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
 }
 
-INLINE void signal_add_output(signal_lanes *s, int j, fathom_activation kind, vf h) {
-    vf d = h - output_centre(kind);
+// `centre` points to the block's first value, where distances are not to 0.
+INLINE void signal_add_output(signal_lanes *s, int j, fathom_activation kind, vf h, const float *centre) {
+    vf d = output_is_around_zero(kind) ? h : h - *centre;
     s->sum[j] += d;
     s->squares[j] = vf_fma(d, d, s->squares[j]);
 }
@@ -76,13 +77,23 @@ COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t l
     sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
 }
 
-// Where a slope is no number, of those that are plain.
+// Where a slope may be no number, of those that are plain.
 COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float *saved, size_t rows, size_t live) {
     vi count[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) count[q] = vi_set(0);
     for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
         count[q] -= vi_below(q * LANES, live) & (activation_slope(kind, 0, vf_load(saved + r * FATHOM_PANEL + q * LANES)) < saturated_slope(kind, 0));
     return (uint32_t)vi_sum16(count);
+}
+
+// What the values h of a block tell where their distances do not suffice.
+COLD static void KERNEL(signal_output)(fathom_signal_block *block, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    double sums[3];
+    KERNEL(moments_in_double)(h, rows, live, sums);
+    block->sum = sums[0];
+    block->squares = sums[1];
+    block->nonfinite += (uint16_t)sums[2];
+    if (sums[1] != sums[1] && slope_is_plain(kind)) block->saturated = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
 }
 
 // Σ m² in float64, where in float32 too much of it was lost.
@@ -96,17 +107,37 @@ COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t
     return vd_tree16(sums);
 }
 
+// The smallest entry of some rows other than zero, lane by lane: its bits less one, which of zero are the largest.
+static void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS]) {
+    UNROLL for (int q = 0; q < VECTORS; q++) smallest[q] = (vu)vi_set(-1);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+        smallest[q] = __builtin_elementwise_min(smallest[q], (vu)vf_bits(vf_abs(vf_load(m + r * FATHOM_PANEL + q * LANES))) - 1);
+}
+
 // What a block's gradient tells where the sum of its squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
 COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const float *dy, size_t rows, size_t live) {
+    vu smallest[VECTORS];
     vi subnormal = vi_set(0), other = vi_set(0);
-    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi size = vi_below(q * LANES, live) & vf_bits(vf_abs(vf_load(dy + r * FATHOM_PANEL + q * LANES)));
-        subnormal |= (size != 0) & (size < 0x00800000);
-        other |= size;
+    KERNEL(smallest_of)(dy, rows, smallest);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = vi_below(q * LANES, live);
+        subnormal |= mask & (smallest[q] < 0x007fffff);
+        other |= mask & (smallest[q] != UINT32_MAX);
     }
     bool kept = (squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff()) || !vi_any(other);
     block->gradient_squares = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
     block->subnormal = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
+}
+
+// Whether there are subnormal entries among those that are small: behind a dropout as many are zero, of every block.
+static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, size_t live) {
+    vi subnormal = vi_set(0);
+    for (int b = 0; b < together; b++) {
+        vu smallest[VECTORS];
+        KERNEL(smallest_of)(dy + b * FATHOM_PANEL * FATHOM_PANEL, rows, smallest);
+        UNROLL for (int q = 0; q < VECTORS; q++) subnormal |= vi_below(q * LANES, live) & (smallest[q] < 0x007fffff);
+    }
+    return vi_any(subnormal);
 }
 
 enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
@@ -114,15 +145,15 @@ enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
 INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
-    vi small = vi_set(0);  // zero is too, and looked at again
+    vi small = vi_set(0);  // zero is too
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
         vi mask = vi_below(j % VECTORS * LANES, live);
         squares[j] = vf_where(mask, lanes->gradient[j]);
         small |= mask & (lanes->smallest[j] < 0x00800000);
     }
     vf_four sums = vf_trees16(squares, together);
-    bool common = !vi_any(small) && __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
-    if (!common) {
+    bool common = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
+    if (!common || (vi_any(small) && KERNEL(some_subnormal)(together, dy, rows, live))) {
         for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], dy + b * SIGNAL_BLOCK, rows, live);
         return false;
     }
@@ -140,7 +171,7 @@ INLINE void signal_slopes(
     UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
     vf_four sums = vf_trees16(squares, together);
     UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
-        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : 0;  // counted below where a slope is no number
+        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : 0;  // where a slope is no number signal_output counts
     UNROLL for (int b = 0; b < together && !slope_is_binary(kind); b += 2) {
         // Of two blocks in one sum: a count is at most 256.
         vi saturated[VECTORS];
@@ -166,28 +197,7 @@ INLINE void signal_slopes(
     }
 }
 
-typedef double vd_four __attribute__((vector_size(32)));
-
-// What the values h of blocks tell from Σ d and Σ d² of their distances to the constant, where these suffice, or from themselves: see fathom_signal_block.
-COLD static void KERNEL(outputs_in_double)(
-    fathom_signal_block *blocks, int together, vf_four sum, vf_four squares, fathom_activation kind, const float *h, size_t rows, size_t live) {
-    double n = (double)(rows * live), centre = (double)output_centre(kind), found[3];
-    for (int b = 0; b < together; b++) {
-        float s = sum[b], q = squares[b];
-        if (q >= FATHOM_LEAST_SQUARES && q < __builtin_inff() && s * s <= 0.75f * ((float)n * q)) {
-            blocks[b].sum = (double)s + n * centre;
-            blocks[b].squares = (double)q + (centre * ((double)s + (double)s) + centre * centre * n);
-            continue;
-        }
-        KERNEL(moments_in_double)(h + b * SIGNAL_BLOCK, rows, live, found);
-        blocks[b].sum = found[0];
-        blocks[b].squares = found[1];
-        blocks[b].nonfinite += (uint16_t)found[2];
-        if (q != q && slope_is_plain(kind)) blocks[b].saturated = (uint16_t)KERNEL(count_saturated)(kind, h + b * SIGNAL_BLOCK, rows, live);
-    }
-}
-
-// What the values tell where φ′ is computed from them.
+// And what their values h tell where φ′ is computed from them.
 INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
     vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
@@ -196,16 +206,14 @@ INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lane
         squares[j] = vf_where(mask, lanes->squares[j]);
     }
     vf_four s = vf_trees16(sums, together), q = vf_trees16(squares, together);
-    double n = (double)(rows * live), c = (double)output_centre(kind);
-    bool suffice = __builtin_reduce_and((q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * s <= 0.75f * ((float)n * q)));
-    if (!suffice) return KERNEL(outputs_in_double)(blocks, together, s, q, kind, h, rows, live);
-    vd_four sum = __builtin_convertvector(s, vd_four), square = __builtin_convertvector(q, vd_four);
-    if (c != 0) {
-        square += c * (sum + sum) + c * c * n;
-        sum += n * c;
-    }
+    double n = (double)(rows * live);
     UNROLL for (int b = 0; b < together; b++) {
-        blocks[b].sum = sum[b];
-        blocks[b].squares = square[b];
+        double c = output_is_around_zero(kind) ? 0 : (double)h[b * SIGNAL_BLOCK], of_d = (double)s[b];
+        blocks[b].sum = c == 0 ? of_d : of_d + n * c;
+        blocks[b].squares = c == 0 ? (double)q[b] : (double)q[b] + (c * (of_d + of_d) + c * c * n);
     }
+    float share = 1 / (0.875f * (float)n);
+    if (__builtin_reduce_and((q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q))) return;
+    for (int b = 0; b < together; b++)
+        if (!(q[b] >= FATHOM_LEAST_SQUARES && q[b] < __builtin_inff() && s[b] * (s[b] * share) <= q[b])) KERNEL(signal_output)(&blocks[b], kind, h + b * SIGNAL_BLOCK, rows, live);
 }

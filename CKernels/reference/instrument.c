@@ -30,8 +30,8 @@ static void add_slope(signal_lanes *s, size_t lane, fathom_activation kind, floa
     s->block.alive |= (uint16_t)((slope != 0) << lane);
 }
 
-static void add_output(signal_lanes *s, size_t lane, fathom_activation kind, float h) {
-    float d = h - output_centre(kind);
+static void add_output(signal_lanes *s, size_t lane, float h, float centre) {
+    float d = h - centre;
     s->output[lane] += d;
     s->of_output[lane] = fathom_fma_reference(d, d, s->of_output[lane]);
     s->wide_output[lane] += h;
@@ -41,10 +41,9 @@ static void add_output(signal_lanes *s, size_t lane, fathom_activation kind, flo
 }
 
 // What the sums of h tell, from their distances or, where these do not suffice, from themselves.
-static void finish_output(signal_lanes *s, fathom_activation kind) {
+static void finish_output(signal_lanes *s, double centre) {
     float sum = fathom_float_tree16_reference(s->output), squares = fathom_float_tree16_reference(s->of_output), n = (float)s->entries;
-    double centre = output_centre(kind);
-    bool kept = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) && sum * sum <= 0.75f * (n * squares);
+    bool kept = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) && sum * (sum * (1 / (0.875f * n))) <= squares;
     s->block.sum = kept ? sum + n * centre : fathom_tree16_reference(s->wide_output);
     s->block.squares = kept ? squares + (centre * ((double)sum + sum) + centre * centre * n) : fathom_tree16_reference(s->wide_of_output);
     if (!isfinite(s->block.squares)) s->block.nonfinite += (uint16_t)s->nonfinite;
@@ -52,6 +51,8 @@ static void finish_output(signal_lanes *s, fathom_activation kind) {
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
     signal_lanes s = {0};
+    bool has_centre = p->blocks && slope_is_of_output(p->activation) && !output_is_around_zero(p->activation);
+    float centre = has_centre ? *fathom_at(p->saved, p->saved_stride, row, FATHOM_PANEL * panel) : 0;
     for (size_t r = row; r < row + rows; r++)
         for (size_t lane = 0; lane < FATHOM_PANEL; lane++) {
             size_t c = FATHOM_PANEL * panel + lane;
@@ -64,7 +65,7 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
             if (p->activation == FATHOM_IDENTITY) continue;
             float saved = *fathom_at(p->saved, p->saved_stride, r, c), slope = fathom_activation_slope_reference(p->activation, p->parameter, saved);
             if (p->blocks) add_slope(&s, lane, p->activation, slope, saturated_slope(p->activation, p->parameter));
-            if (p->blocks && slope_is_of_output(p->activation)) add_output(&s, lane, p->activation, saved);
+            if (p->blocks && slope_is_of_output(p->activation)) add_output(&s, lane, saved, centre);
             *dx *= slope;
         }
     if (!p->blocks) return;
@@ -74,7 +75,7 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
     for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
             s.block.nonfinite += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
-    if (slope_is_of_output(p->activation)) finish_output(&s, p->activation);
+    if (slope_is_of_output(p->activation)) finish_output(&s, centre);
     p->blocks[panel * p->blocks_stride + row / FATHOM_PANEL] = s.block;
 }
 

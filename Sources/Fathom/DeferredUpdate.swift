@@ -55,7 +55,7 @@ struct DeferredUpdate {
         var result = calls.prefix(2).map { $0.overlapping() } + rest + [take(overlapping: false)], begin = 2
         while begin < calls.count {
             let end = (calls[begin...].firstIndex { !$0.overlaps } ?? calls.count - 1) + 1, group = calls[begin..<end]
-            let isEnd = group.contains(where: \.isLoss), layer = isEnd ? .max : group.compactMap(\.forwardLayer).max() ?? -1
+            let layer = group.contains(where: \.isLoss) ? .max : group.compactMap(\.forwardLayer).max() ?? -1
             while next < weights.count, weights[next].layer <= layer { result.append(take(overlapping: false)) }
             if next < weights.count, group.contains(where: \.isProduct) { result.append(take(overlapping: true)) }
             result += group

@@ -147,7 +147,7 @@ final class SignalSourceList {
 
     deinit { first.deallocate() }
 
-    func sum(threads: Int) { run(totals, threads: threads) }
+    func sum(threads: Int, _ times: CallTimes? = nil) { run(totals, threads: threads, times) }
 }
 
 extension PlanBuilder {

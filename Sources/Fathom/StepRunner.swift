@@ -83,7 +83,7 @@ final class StepRunner {
             setKey(step: step, firstRow: done)
             samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads, times) }
             Fathom.run(plans[index].plan.tail, threads: threads, times)
-            plans[index].plan.signalSources.sum(threads: threads)
+            plans[index].plan.signalSources.sum(threads: threads, times)
             collect(plans[index].plan.rowLoss, rows: count, at: done, of: rows, into: losses)
             done += count
         }
@@ -149,8 +149,12 @@ final class StepRunner {
         if let deferred { plan.calls = deferred.among(plan.calls) }
         let count = plan.calls.count
         if rows == batchRows { plan.calls += tail + plan.tail }
-        // Not before: what the last step has gathered lies in a plan of these.
-        if plans.count == (passes == 1 ? 2 : 4) { plans.removeFirst() }
+        if plans.count == (passes == 1 ? 2 : 4) {
+            // What the last step has gathered may lie in it.
+            if last == 0 { sumSignals(threads: 1) }
+            last = last.flatMap { $0 > 0 ? $0 - 1 : nil }
+            plans.removeFirst()
+        }
         plans.append(StepPlan(plan: plan, batchRows: batchRows, count: count, worth: threadsWorth(plan.calls)))
         return plans.count - 1
     }
