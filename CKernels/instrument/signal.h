@@ -213,7 +213,8 @@ INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lane
         blocks[b].squares = c == 0 ? (double)q[b] : (double)q[b] + (c * (of_d + of_d) + c * c * n);
     }
     float share = 1 / (0.875f * (float)n);
-    if (__builtin_reduce_and((q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q))) return;
+    __auto_type suffices = (q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q);
+    if (__builtin_reduce_and(suffices)) return;
     for (int b = 0; b < together; b++)
-        if (!(q[b] >= FATHOM_LEAST_SQUARES && q[b] < __builtin_inff() && s[b] * (s[b] * share) <= q[b])) KERNEL(signal_output)(&blocks[b], kind, h + b * SIGNAL_BLOCK, rows, live);
+        if (!suffices[b]) KERNEL(signal_output)(&blocks[b], kind, h + b * SIGNAL_BLOCK, rows, live);
 }
