@@ -44,8 +44,8 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes and of what is saved, which may not.
-// `live` columns of the panel count.
+// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
+// and of what is saved, which may not. `live` columns of the panel count.
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together, fathom_signal_block *blocks,
     size_t live) {

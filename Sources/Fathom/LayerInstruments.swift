@@ -151,7 +151,8 @@ final class SignalSourceList {
 }
 
 extension PlanBuilder {
-    /// Has the moments of a layer's output gathered, on the way forward where the way back does not read it, and gives the signal the place where the backward pass leaves what it tells of it.
+    /// Has the moments of a layer's output gathered, on the way forward where the way back does not read it, and gives the signal the place where the backward pass
+    /// leaves what it tells of it.
     mutating func watch(_ signal: Signal, of ordinal: Int, gathering: SignalGathering) -> Signal {
         guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }
         let values = signal.values
