@@ -51,7 +51,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_HUBER: {
         const fathom_loss_arguments *l = &a->loss;
         double n = (double)l->rows * l->columns;
-        return grid(l->rows, 1, 1, 30 * n, 12 * n);
+        return grid(l->rows, l->blocks ? FATHOM_PANEL : 1, 1, 30 * n, 12 * n);
     }
     case FATHOM_SOFTMAX: {
         const fathom_softmax_arguments *s = &a->softmax;

@@ -47,49 +47,59 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
 // The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
 // and of what is saved, which may not. `live` columns of the panel count.
 INLINE void activate_backward_block(
-    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together, fathom_signal_block *blocks,
-    size_t live) {
+    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together,
+    fathom_signal_block *blocks, size_t live, bool paired) {
+    bool has_slope = kind != FATHOM_IDENTITY;
+    size_t step = paired ? 2 : 1;
     dy += row * FATHOM_PANEL;
     dz += row * FATHOM_PANEL;
-    if (kind != FATHOM_IDENTITY) saved += row * FATHOM_PANEL;
+    if (has_slope || tells_output) saved += row * FATHOM_PANEL;
     signal_lanes lanes;
     signal_clear(&lanes);
-    for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
-        signal_add_gradient(&lanes, j, vf_load(dy + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES));
-    bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live);
+    for (size_t r = 0; r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++)
+        signal_add_gradient(&lanes, j, signal_load(dy + j / VECTORS * SIGNAL_BLOCK, paired, r, j % VECTORS));
+    bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live, paired);
     float threshold = saturated_slope(kind, parameter);
-    bool tells_output = slope_is_of_output(kind);
-    for (size_t r = 0; r < rows && (kind != FATHOM_IDENTITY || dz != dy); r++) UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        size_t at = j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES;
-        vf gradient = vf_load(dy + at);
-        if (kind != FATHOM_IDENTITY) {
-            vf output = vf_load(saved + at), slope = activation_slope(kind, parameter, output);
+    for (size_t r = 0; r < rows && (has_slope || dz != dy); r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        size_t block = j / VECTORS * SIGNAL_BLOCK;
+        vf gradient = signal_load(dy + block, paired, r, j % VECTORS);
+        if (has_slope) {
+            vf output = signal_load(saved + block, paired, r, j % VECTORS), slope = activation_slope(kind, parameter, output);
             signal_add_slope(&lanes, j, kind, slope, threshold);
-            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + j / VECTORS * SIGNAL_BLOCK);
+            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + block);
             gradient = gradient * slope;
         }
-        vf_store(dz + at, gradient);
+        signal_store(dz + block, paired, r, j % VECTORS, gradient);
     }
-    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, finite);
+    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, paired, finite);
     // Where a panel has two vectors there are too few registers for these sums beside the others.
-    for (size_t r = 0; VECTORS > 1 && tells_output && r < rows; r++) UNROLL for (int j = 0; j < together * VECTORS; j++)
-        signal_add_output(&lanes, j, kind, vf_load(saved + j / VECTORS * SIGNAL_BLOCK + r * FATHOM_PANEL + j % VECTORS * LANES), saved + j / VECTORS * SIGNAL_BLOCK);
-    if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live);
+    for (size_t r = 0; (VECTORS > 1 || !has_slope) && tells_output && r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        const float *block = saved + j / VECTORS * SIGNAL_BLOCK;
+        signal_add_output(&lanes, j, kind, signal_load(block, paired, r, j % VECTORS), block);
+    }
+    if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live, paired);
     else UNROLL for (int b = 0; b < together; b++) blocks[b].sum = blocks[b].squares = 0;
 }
 
 INLINE void activate_backward_blocks(
-    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
+    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks,
+    size_t live) {
     size_t rows = count / FATHOM_PANEL, r = 0;
     live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
-    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS, blocks += SIGNAL_BLOCKS)
-        activate_backward_block(kind, parameter, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live);
-    for (; r < rows; r += 16, blocks++) activate_backward_block(kind, parameter, saved, dy, dz, r, rows - r < 16 ? rows - r : 16, 1, blocks, live);
+    for (size_t some; r < rows; r += some, blocks += some / 16 + (some < 16)) {
+        int together = rows - r >= 16 * SIGNAL_BLOCKS ? SIGNAL_BLOCKS : 1;
+        some = together > 1 ? 16 * SIGNAL_BLOCKS : rows - r < 16 ? rows - r : 16;
+        if (together > 1 && live <= 8)
+            activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, true);
+        else if (together > 1) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, false);
+        else if (signal_is_paired(some, live)) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, true);
+        else activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, false);
+    }
 }
 
 INLINE void activate_backward_as(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
-    if (blocks) return activate_backward_blocks(kind, parameter, saved, dy, dz, count, blocks, live);
+    if (blocks) return activate_backward_blocks(kind, parameter, slope_is_of_output(kind), saved, dy, dz, count, blocks, live);
     for (size_t i = 0; i < count; i += 16) {
         vf v[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) v[q] = vf_load(dy + i + q * LANES) * activation_slope(kind, parameter, vf_load(saved + i + q * LANES));
@@ -114,9 +124,14 @@ static void KERNEL(activate_backward)(
     case FATHOM_SOFTPLUS: activate_backward_as(FATHOM_SOFTPLUS, parameter, saved, dy, dz, count, blocks, live); break;
     case FATHOM_HARD_TANH: activate_backward_as(FATHOM_HARD_TANH, parameter, saved, dy, dz, count, blocks, live); break;
     default:
-        if (blocks) activate_backward_blocks(FATHOM_IDENTITY, parameter, saved, dy, dz, count, blocks, live);
+        if (blocks) activate_backward_blocks(FATHOM_IDENTITY, parameter, false, saved, dy, dz, count, blocks, live);
         else if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
     }
+}
+
+// What there is to tell of a signal y that no activation follows, and of its gradient.
+static void KERNEL(tell_output)(const float *y, float *dy, size_t count, fathom_signal_block *blocks, size_t live) {
+    activate_backward_blocks(FATHOM_IDENTITY, 0, true, y, dy, dy, count, blocks, live);
 }
 
 static void KERNEL(activation_forward)(const fathom_arguments *arguments, fathom_range range) {

@@ -100,9 +100,10 @@ typedef enum fathom_operation {
 } fathom_operation;
 
 // What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², Σ φ′² and, where φ′ is computed from h, Σ h and Σ h², in
-// float32 a chain down each lane, and the lanes in the fixed tree. Where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. h is summed
+// float32 a chain down each lane, and the lanes in the fixed tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) Where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. h is summed
 // by its distances d to 0 (of sigmoid and softplus to the block's first value), and anew, as it is in float64, where Σ d² is so too or less than 8/7 (Σ d)²/n of n
-// entries, since little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0.
+// entries, since little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0, unless
+// a loss has gathered it, which tells Σ h and Σ h² too.
 typedef struct fathom_signal_block {
     double gradient_squares;
     double slope_squares;
@@ -236,6 +237,8 @@ typedef struct fathom_loss_arguments {
     double *row_loss;        // [rows]
     float *dy;               // [rows × columns]; NULL: the loss alone
     size_t dy_stride;
+    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of y, of which nothing is in the way of dy, and of dy; panels blocks_stride apart; NULL, as without dy: not wanted
+    size_t blocks_stride;
 } fathom_loss_arguments;
 
 // mean = (Σ row_loss)·scale, in float64, over blocks of 16 rows in order.

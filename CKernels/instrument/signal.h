@@ -3,7 +3,43 @@
 //
 // A block's chains are as long as it has rows, so a few neighbouring blocks go together, and hide each other's latency.
 
-enum { SIGNAL_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1 };
+enum {
+    SIGNAL_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1,
+    HALF_ROW = VECTORS > 1 ? VECTORS / 2 : 1,  // vectors
+};
+
+// Where at most half of a panel's columns are live and the rows are even in number, these go two by two, the second one's columns behind the first one's: `paired`.
+INLINE bool signal_is_paired(size_t rows, size_t live) { return live <= FATHOM_PANEL / 2 && rows % 2 == 0; }
+
+// Vector q of row r and, paired, of the row behind it.
+INLINE vf signal_load(const float *m, bool paired, size_t r, int q) {
+    m += r * FATHOM_PANEL;
+    if (!paired) return vf_load(m + q * LANES);
+    if (VECTORS > 1) return vf_load(m + q / HALF_ROW * FATHOM_PANEL + q % HALF_ROW * LANES);
+    vf v;
+    __builtin_memcpy(&v, m, sizeof v / 2);
+    __builtin_memcpy((char *)&v + sizeof v / 2, m + FATHOM_PANEL, sizeof v / 2);
+    return v;
+}
+
+INLINE void signal_store(float *m, bool paired, size_t r, int q, vf v) {
+    m += r * FATHOM_PANEL;
+    if (!paired) vf_store(m + q * LANES, v);
+    else if (VECTORS > 1) vf_store(m + q / HALF_ROW * FATHOM_PANEL + q % HALF_ROW * LANES, v);
+    else {
+        __builtin_memcpy(m, &v, sizeof v / 2);
+        __builtin_memcpy(m + FATHOM_PANEL, (char *)&v + sizeof v / 2, sizeof v / 2);
+    }
+}
+
+// The lanes of vector q that are columns.
+INLINE vi signal_columns(bool paired, int q, size_t live) {
+    if (!paired) return vi_below(q * LANES, live);
+    if (VECTORS > 1) return vi_below(q % HALF_ROW * LANES, live);
+    vi lane;
+    UNROLL for (int i = 0; i < LANES; i++) lane[i] = i % (FATHOM_PANEL / 2);
+    return lane < vi_set((int32_t)live);
+}
 
 // The lanes of one panel in 16 rows, of blocks that go together: vector q of block b is number b·VECTORS + q.
 typedef struct signal_lanes {
@@ -143,11 +179,12 @@ static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, s
 enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
 
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
-INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live) {
+INLINE bool signal_gradients(
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
     vi small = vi_set(0);  // zero is too
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        vi mask = vi_below(j % VECTORS * LANES, live);
+        vi mask = signal_columns(paired, j % VECTORS, live);
         squares[j] = vf_where(mask, lanes->gradient[j]);
         small |= mask & (lanes->smallest[j] < 0x00800000);
     }
@@ -166,9 +203,10 @@ INLINE bool signal_gradients(fathom_signal_block *blocks, const signal_lanes *la
 
 // And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
 INLINE void signal_slopes(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool finite) {
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool paired,
+    bool finite) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
-    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(vi_below(j % VECTORS * LANES, live), lanes->slope[j]);
+    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(signal_columns(paired, j % VECTORS, live), lanes->slope[j]);
     vf_four sums = vf_trees16(squares, together);
     UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
         blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : 0;  // where a slope is no number signal_output counts
@@ -179,7 +217,7 @@ INLINE void signal_slopes(
             int j = b * VECTORS + q;
             saturated[q] = -lanes->saturated[j];
             if (b + 1 < together) saturated[q] += -lanes->saturated[j + VECTORS] << 16;
-            saturated[q] &= vi_below(q * LANES, live);
+            saturated[q] &= signal_columns(paired, q, live);
         }
         uint32_t both = (uint32_t)vi_sum16(saturated);
         blocks[b].saturated = (uint16_t)both;
@@ -189,19 +227,21 @@ INLINE void signal_slopes(
         vi alive[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) {
             int j = b * VECTORS + q;
-            alive[q] = vi_below(q * LANES, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
+            alive[q] = signal_columns(paired, q, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
         }
+        uint32_t lanes_alive = vi_lanes16(alive);
         blocks[b].slope_squares = sums[b];
-        blocks[b].alive = (uint16_t)vi_lanes16(alive);
+        blocks[b].alive = (uint16_t)(paired ? (lanes_alive | lanes_alive >> FATHOM_PANEL / 2) & 0xff : lanes_alive);
         blocks[b].nonfinite = finite || blocks[b].gradient_squares < __builtin_inf() ? 0 : (uint16_t)KERNEL(count_nonfinite)(dz + b * SIGNAL_BLOCK, rows, live);
     }
 }
 
 // And what their values h tell where φ′ is computed from them.
-INLINE void signal_outputs(fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
+INLINE void signal_outputs(
+    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live, bool paired) {
     vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        vi mask = vi_below(j % VECTORS * LANES, live);
+        vi mask = signal_columns(paired, j % VECTORS, live);
         sums[j] = vf_where(mask, lanes->sum[j]);
         squares[j] = vf_where(mask, lanes->squares[j]);
     }

@@ -59,6 +59,15 @@ INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size
     }
 }
 
+// What there is to tell of the rows of outputs that have just been read, and of their gradients.
+static void KERNEL(tell_outputs)(const fathom_loss_arguments *l, fathom_range range) {
+    size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
+    for (size_t p = 0; l->blocks && p < fathom_panels(l->columns); p++) {
+        fathom_signal_block *blocks = l->blocks + p * l->blocks_stride + range.row_begin / FATHOM_PANEL;
+        KERNEL(tell_output)(l->y + p * l->y_stride + first, l->dy + p * l->dy_stride + first, count, blocks, l->columns - p * FATHOM_PANEL);
+    }
+}
+
 // Sixteen rows go through a panel together, for the reason given in loss/softmax.h.
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     enum { ROWS = 16 };
@@ -70,6 +79,7 @@ INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, los
         if (rest) terms_of_panel(l, term, whole, rest, r, rows, sums);
         for (size_t i = 0; i < rows; i++) l->row_loss[r + i] = vd_tree16(sums[i]);
     }
+    KERNEL(tell_outputs)(l, range);
 }
 
 static void KERNEL(mean_squared_error)(const fathom_arguments *arguments, fathom_range range) {

@@ -5,37 +5,37 @@
 
 #include "../elementwise/functions.h"
 
-// The lanes of a block while it is gathered.
+// The lanes of a block while it is gathered. Where its rows go two by two, the second one's columns have lanes of their own in float32.
 typedef struct signal_lanes {
     float gradient[FATHOM_PANEL], slope[FATHOM_PANEL];
     float output[FATHOM_PANEL], of_output[FATHOM_PANEL];  // Σ d and Σ d² of h
-    double wide[FATHOM_PANEL];                            // Σ gradient² once more
+    double wide[FATHOM_PANEL];                            // Σ gradient² once more, of columns, as are these
     double wide_output[FATHOM_PANEL], wide_of_output[FATHOM_PANEL];
     uint32_t entries, nonfinite;  // of h
     fathom_signal_block block;
 } signal_lanes;
 
-static void add_gradient(signal_lanes *s, size_t lane, float gradient) {
+static void add_gradient(signal_lanes *s, size_t lane, size_t column, float gradient) {
     uint32_t bits;
     memcpy(&bits, &gradient, sizeof bits);
     bits &= 0x7fffffff;
     s->gradient[lane] = fathom_fma_reference(gradient, gradient, s->gradient[lane]);
-    s->wide[lane] += (double)gradient * gradient;
+    s->wide[column] += (double)gradient * gradient;
     s->block.subnormal += bits > 0 && bits < 0x00800000;
 }
 
-static void add_slope(signal_lanes *s, size_t lane, fathom_activation kind, float slope, float threshold) {
+static void add_slope(signal_lanes *s, size_t lane, size_t column, fathom_activation kind, float slope, float threshold) {
     s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
     s->block.saturated += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
-    s->block.alive |= (uint16_t)((slope != 0) << lane);
+    s->block.alive |= (uint16_t)((slope != 0) << column);
 }
 
-static void add_output(signal_lanes *s, size_t lane, float h, float centre) {
+static void add_output(signal_lanes *s, size_t lane, size_t column, float h, float centre) {
     float d = h - centre;
     s->output[lane] += d;
     s->of_output[lane] = fathom_fma_reference(d, d, s->of_output[lane]);
-    s->wide_output[lane] += h;
-    s->wide_of_output[lane] += (double)h * h;
+    s->wide_output[column] += h;
+    s->wide_of_output[column] += (double)h * h;
     s->entries++;
     s->nonfinite += !isfinite(h);
 }
@@ -51,21 +51,22 @@ static void finish_output(signal_lanes *s, double centre) {
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
     signal_lanes s = {0};
-    bool has_centre = p->blocks && slope_is_of_output(p->activation) && !output_is_around_zero(p->activation);
+    bool tells_output = p->blocks && (p->tells_output || slope_is_of_output(p->activation)), has_centre = tells_output && !output_is_around_zero(p->activation);
     float centre = has_centre ? *fathom_at(p->saved, p->saved_stride, row, FATHOM_PANEL * panel) : 0;
+    bool paired = p->columns - FATHOM_PANEL * panel <= FATHOM_PANEL / 2 && rows % 2 == 0;
     for (size_t r = row; r < row + rows; r++)
-        for (size_t lane = 0; lane < FATHOM_PANEL; lane++) {
-            size_t c = FATHOM_PANEL * panel + lane;
+        for (size_t column = 0; column < FATHOM_PANEL; column++) {
+            size_t c = FATHOM_PANEL * panel + column, lane = column + (paired ? (r - row) % 2 * (FATHOM_PANEL / 2) : 0);
             float *dx = fathom_at(p->dx, p->dx_stride, r, c);
             if (c >= p->columns) {
                 *dx = 0;
                 continue;
             }
-            if (p->blocks) add_gradient(&s, lane, *dx);
+            if (p->blocks) add_gradient(&s, lane, column, *dx);
+            if (tells_output) add_output(&s, lane, column, *fathom_at(p->saved, p->saved_stride, r, c), centre);
             if (p->activation == FATHOM_IDENTITY) continue;
             float saved = *fathom_at(p->saved, p->saved_stride, r, c), slope = fathom_activation_slope_reference(p->activation, p->parameter, saved);
-            if (p->blocks) add_slope(&s, lane, p->activation, slope, saturated_slope(p->activation, p->parameter));
-            if (p->blocks && slope_is_of_output(p->activation)) add_output(&s, lane, saved, centre);
+            if (p->blocks) add_slope(&s, lane, column, p->activation, slope, saturated_slope(p->activation, p->parameter));
             *dx *= slope;
         }
     if (!p->blocks) return;
@@ -75,7 +76,7 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
     for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
             s.block.nonfinite += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
-    if (slope_is_of_output(p->activation)) finish_output(&s, centre);
+    if (tells_output) finish_output(&s, centre);
     p->blocks[panel * p->blocks_stride + row / FATHOM_PANEL] = s.block;
 }
 

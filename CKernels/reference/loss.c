@@ -39,6 +39,13 @@ static double binary_cross_entropy_term(const fathom_loss_arguments *l, float y,
     return (double)positive - (double)y * (double)t + (double)fathom_log1p_reference(e);
 }
 
+void fathom_tell_outputs_reference(const fathom_loss_arguments *l, fathom_range range) {
+    if (!l->blocks) return;
+    range.panel_end = fathom_panels(l->columns);
+    fathom_pull_back_reference(
+        &(fathom_pull_back){l->columns, FATHOM_IDENTITY, 0, l->y, l->y_stride, l->dy, l->dy_stride, l->blocks, l->blocks_stride, true}, range);
+}
+
 static void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     for (size_t r = range.row_begin; r < range.row_end; r++) {
         double lane[FATHOM_PANEL] = {0};
@@ -52,6 +59,7 @@ static void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, los
         }
         l->row_loss[r] = fathom_tree16_reference(lane);
     }
+    fathom_tell_outputs_reference(l, range);
 }
 
 void fathom_mean_squared_error_reference(const fathom_arguments *arguments, fathom_range range) {

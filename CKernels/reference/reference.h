@@ -49,9 +49,13 @@ typedef struct fathom_pull_back {
     size_t dx_stride;
     fathom_signal_block *blocks;
     size_t blocks_stride;
+    bool tells_output;  // also of identity: saved is the signal
 } fathom_pull_back;
 
 void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range);
+
+// What a loss gathers of the network's outputs and of their gradient, which it has made.
+void fathom_tell_outputs_reference(const fathom_loss_arguments *l, fathom_range range);
 
 // What the optimizer's pass did to rows row ..< end, of one block of the pass; `before` holds what they were, `after` all parameters of the pass.
 void fathom_change_reference(const fathom_segment *segment, const float *before, const float *after, size_t row, size_t end);

@@ -78,4 +78,5 @@ void fathom_softmax_cross_entropy_reference(const fathom_arguments *arguments, f
         }
         *fathom_at(l->dy, l->dy_stride, r, class) = gradient;
     }
+    fathom_tell_outputs_reference(l, range);
 }

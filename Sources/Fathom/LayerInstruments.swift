@@ -170,6 +170,15 @@ extension PlanBuilder {
         guard gathering == .byFollower else { return signal }
         return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
     }
+
+    /// Leaves what there is to tell of the network's output to the loss, which reads it and makes its gradient: where it goes. Nil where nobody asks, and where an
+    /// activation comes in between.
+    mutating func takeOutput(_ signal: Signal) -> SignalBlocks? {
+        guard signal.activation == .identity, let blocks = signal.blocks else { return nil }
+        dropMoments(of: signal.values)
+        for i in signalSources.indices where signalSources[i].blocks == UnsafePointer(blocks.first) { signalSources[i].moments = nil }
+        return blocks
+    }
 }
 
 extension PlanBuilder {

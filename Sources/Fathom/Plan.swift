@@ -125,13 +125,13 @@ extension Plan.Blueprint {
         var answer = output, inputGradient: Panels?
         if let loss, purpose == .training || purpose == .evaluation {
             let divisor = loss.divisor(rows: layout.output.rows(samples: step?.batchRows ?? rows), columns: outputs)
-            let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil
+            let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil, told = plan.takeOutput(pass.output)
             plan.append(.loss(
                 loss, y: output, targets: targets, units: targetScaling?.deviation, classWeights: classWeights?.values, divisor: divisor, rowLoss: rowLoss,
-                dy: gradient))
+                dy: gradient, blocks: told))
             if let step, step.batchRows == nil { plan.append(.lossMean(rows: outputRows, divisor: divisor, rowLoss: rowLoss, mean: step.loss)) }
             if let gradient {
-                let dz = plan.backward(throughActivationOf: pass.output, gradient)
+                let dz = told == nil ? plan.backward(throughActivationOf: pass.output, gradient) : gradient
                 inputGradient = pass.backward(dz, wantsInputGradient, &plan)
             }
         }

@@ -124,6 +124,11 @@ struct PlanBuilder {
         return sums
     }
 
+    /// Takes back the call that gathers the moments of a signal, which has not been written over, for one that tells of it otherwise.
+    mutating func dropMoments(of values: Panels) {
+        if let last = calls.lastIndex(where: { $0.moments(of: values) != nil }) { calls.remove(at: last) }
+    }
+
     /// The calls that `body` appends are for a pass of one layer, unless a layer inside it says otherwise.
     mutating func pass<Result>(_ purpose: CallPurpose, _ body: (inout PlanBuilder) -> Result) -> Result {
         let outer = self.purpose

@@ -96,14 +96,14 @@ extension Call {
     /// The loss of every row and, where dy is given, its gradient divided by `divisor`.
     static func loss(
         _ loss: Loss, y: Panels, targets: TargetBuffers, units: UnsafePointer<Float>?, classWeights: UnsafePointer<Float>?, divisor: Double,
-        rowLoss: UnsafeMutablePointer<Double>, dy: Panels?
+        rowLoss: UnsafeMutablePointer<Double>, dy: Panels?, blocks: SignalBlocks?
     ) -> Call {
         Call(loss.kernel.operation) {
             $0.loss = fathom_loss_arguments(
                 rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, classes: targets.classes,
                 targets: targets.values?.data, targets_stride: targets.values?.stride ?? 0, units: units, parameter: loss.kernel.parameter,
                 smoothing: loss.kernel.smoothing, class_weights: classWeights, scale: Float(1 / divisor), row_loss: rowLoss, dy: dy?.data,
-                dy_stride: dy?.stride ?? 0)
+                dy_stride: dy?.stride ?? 0, blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
         }
     }
 

@@ -33,7 +33,10 @@ void make_loss(kernel_case *c, fathom_operation operation) {
     }
     a->row_loss = flat(c, "row_loss", ELEMENT_DOUBLE, p->rows, true, false);
     bool gradient = !(p->options & 2);
-    if (gradient) a->dy = written_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, false, &a->dy_stride);
+    if (gradient) {
+        a->dy = written_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, false, &a->dy_stride);
+        a->blocks = signal_blocks(c, p->rows, (p->outputs + 15) / 16, &a->blocks_stride);
+    }
     fact(c, "parameter", a->parameter);
     fact(c, "scale", a->scale);
     fact(c, "smoothing", a->smoothing);
