@@ -17,7 +17,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_GEMM_DGRAD: {
         const fathom_gemm_dgrad_arguments *g = &a->gemm_dgrad;
         double r = g->rows, k = g->inputs, n = g->outputs;
-        return grid(g->rows, g->blocks ? FATHOM_PANEL : 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+        return grid(g->rows, g->blocks.sums ? FATHOM_PANEL : 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
     }
     case FATHOM_GEMM_WGRAD: {
         const fathom_gemm_wgrad_arguments *g = &a->gemm_wgrad;
@@ -42,7 +42,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_ACTIVATION_BACKWARD: {
         const fathom_activation_backward_arguments *b = &a->activation_backward;
         double n = (double)b->rows * b->columns;
-        return grid(b->rows, b->blocks ? FATHOM_PANEL : 1, fathom_panels(b->columns), 20 * n, 12 * n);
+        return grid(b->rows, b->blocks.sums ? FATHOM_PANEL : 1, fathom_panels(b->columns), 20 * n, 12 * n);
     }
     case FATHOM_SOFTMAX_CROSS_ENTROPY:
     case FATHOM_MEAN_SQUARED_ERROR:
@@ -51,7 +51,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_HUBER: {
         const fathom_loss_arguments *l = &a->loss;
         double n = (double)l->rows * l->columns;
-        return grid(l->rows, l->blocks ? FATHOM_PANEL : 1, 1, 30 * n, 12 * n);
+        return grid(l->rows, l->blocks.sums ? FATHOM_PANEL : 1, 1, 30 * n, 12 * n);
     }
     case FATHOM_SOFTMAX: {
         const fathom_softmax_arguments *s = &a->softmax;
@@ -154,7 +154,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LAYERNORM_BACKWARD: {
         const fathom_layernorm_backward_arguments *l = &a->layernorm_backward;
         double n = (double)l->rows * l->columns;
-        return grid(l->columns ? l->rows : 0, l->blocks ? FATHOM_PANEL : 1, 1, 10 * n, 12 * n);
+        return grid(l->columns ? l->rows : 0, l->blocks.sums ? FATHOM_PANEL : 1, 1, 10 * n, 12 * n);
     }
     case FATHOM_LAYERNORM_GRADIENT: {
         const fathom_layernorm_gradient_arguments *l = &a->layernorm_gradient;
@@ -185,8 +185,8 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_SIGNAL_TOTAL: {
         // Of like signals, as those of a deep network are.
         const fathom_signal_total_arguments *s = &a->signal_total;
-        double blocks = s->signals ? (double)s->signals * s->sources->panels * s->sources->row_blocks : 0;
-        return grid(s->signals, 1, 1, 6 * blocks, sizeof(fathom_signal_block) * blocks);
+        double blocks = s->signals ? (double)s->signals * s->sources->panels * s->sources->blocks.stride : 0;
+        return grid(s->signals, 1, 1, 6 * blocks, (8 * FATHOM_SIGNAL_SUMS + 2 * FATHOM_SIGNAL_COUNTS) * blocks);
     }
     case FATHOM_CHANGE_TOTAL: {
         const fathom_change_total_arguments *c = &a->change_total;

@@ -44,11 +44,15 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
+// Where a vector is a panel row, what goes back through an activation is zero in padding lanes, but for the second half of rows that go two by two, which stays as it is:
+// a mask costs nothing there, and elsewhere a pass over the last panel costs less.
+enum { CLEARS_PADDING = VECTORS == 1 };
+
 // The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
 // and of what is saved, which may not. `live` columns of the panel count.
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together,
-    fathom_signal_block *blocks, size_t live, bool paired) {
+    fathom_signal_blocks blocks, size_t live, bool paired) {
     bool has_slope = kind != FATHOM_IDENTITY;
     size_t step = paired ? 2 : 1;
     dy += row * FATHOM_PANEL;
@@ -56,11 +60,17 @@ INLINE void activate_backward_block(
     if (has_slope || tells_output) saved += row * FATHOM_PANEL;
     signal_lanes lanes;
     signal_clear(&lanes);
-    for (size_t r = 0; r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++)
-        signal_add_gradient(&lanes, j, signal_load(dy + j / VECTORS * SIGNAL_BLOCK, paired, r, j % VECTORS));
+    // Where a panel has two vectors there are too few registers for the sums of h beside others.
+    bool early = VECTORS == 1 && tells_output && !has_slope, late = VECTORS > 1 && tells_output;
+    ROLLED for (size_t r = 0; r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+        size_t block = j / VECTORS * SIGNAL_BLOCK;
+        signal_add_gradient(&lanes, j, signal_load(dy + block, paired, r, j % VECTORS));
+        if (early) signal_add_output(&lanes, j, kind, signal_load(saved + block, paired, r, j % VECTORS), saved + block);
+    }
     bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live, paired);
     float threshold = saturated_slope(kind, parameter);
-    for (size_t r = 0; r < rows && (has_slope || dz != dy); r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+    vi columns = signal_columns(paired, 0, live);
+    ROLLED for (size_t r = 0; r < rows && (has_slope || dz != dy); r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
         size_t block = j / VECTORS * SIGNAL_BLOCK;
         vf gradient = signal_load(dy + block, paired, r, j % VECTORS);
         if (has_slope) {
@@ -69,48 +79,52 @@ INLINE void activate_backward_block(
             if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + block);
             gradient = gradient * slope;
         }
-        signal_store(dz + block, paired, r, j % VECTORS, gradient);
+        signal_store(dz + block, paired, r, j % VECTORS, CLEARS_PADDING ? vf_where(columns, gradient) : gradient);
     }
     signal_slopes(blocks, &lanes, together, kind, dz, rows, live, paired, finite);
-    // Where a panel has two vectors there are too few registers for these sums beside the others.
-    for (size_t r = 0; (VECTORS > 1 || !has_slope) && tells_output && r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
+    ROLLED for (size_t r = 0; late && r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
         const float *block = saved + j / VECTORS * SIGNAL_BLOCK;
         signal_add_output(&lanes, j, kind, signal_load(block, paired, r, j % VECTORS), block);
     }
     if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live, paired);
-    else UNROLL for (int b = 0; b < together; b++) blocks[b].sum = blocks[b].squares = 0;
+    else {
+        signal_put_sums(blocks, FATHOM_OUTPUT_SUM, together, (vd_four){0});
+        signal_put_sums(blocks, FATHOM_OUTPUT_SQUARES, together, (vd_four){0});
+    }
 }
 
 INLINE void activate_backward_blocks(
-    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks,
-    size_t live) {
+    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_blocks blocks, size_t live) {
     size_t rows = count / FATHOM_PANEL, r = 0;
     live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
-    for (size_t some; r < rows; r += some, blocks += some / 16 + (some < 16)) {
-        int together = rows - r >= 16 * SIGNAL_BLOCKS ? SIGNAL_BLOCKS : 1;
-        some = together > 1 ? 16 * SIGNAL_BLOCKS : rows - r < 16 ? rows - r : 16;
-        if (together > 1 && live <= 8)
-            activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, true);
-        else if (together > 1) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, false);
-        else if (signal_is_paired(some, live)) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, true);
+    for (size_t some; r < rows; r += some) {
+        bool four = SIGNAL_BLOCKS > 1 && rows - r >= 16 * SIGNAL_BLOCKS;  // as many as go together
+        some = four ? 16 * SIGNAL_BLOCKS : rows - r < 16 ? rows - r : 16;
+        bool paired = signal_is_paired(some, live);
+        if (four && paired) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, true);
+        else if (four) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, false);
+        else if (paired) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, true);
         else activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, false);
+        blocks.sums += (some + 15) / 16;
+        blocks.counts += (some + 15) / 16;
     }
 }
 
 INLINE void activate_backward_as(
-    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
-    if (blocks) return activate_backward_blocks(kind, parameter, slope_is_of_output(kind), saved, dy, dz, count, blocks, live);
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_blocks blocks, size_t live) {
+    if (blocks.sums) return activate_backward_blocks(kind, parameter, slope_is_of_output(kind), saved, dy, dz, count, blocks, live);
+    vi columns = vi_below(0, live);
     for (size_t i = 0; i < count; i += 16) {
         vf v[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) v[q] = vf_load(dy + i + q * LANES) * activation_slope(kind, parameter, vf_load(saved + i + q * LANES));
-        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dz + i + q * LANES, v[q]);
+        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dz + i + q * LANES, CLEARS_PADDING ? vf_where(columns, v[q]) : v[q]);
     }
 }
 
 // dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL. Where `blocks` are wanted, the first row is one
 // that 16 divides, and `live` of the panel's columns count.
 static void KERNEL(activate_backward)(
-    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_block *blocks, size_t live) {
+    fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_blocks blocks, size_t live) {
     switch (kind) {
     case FATHOM_RELU: activate_backward_as(FATHOM_RELU, parameter, saved, dy, dz, count, blocks, live); break;
     case FATHOM_LEAKY_RELU: activate_backward_as(FATHOM_LEAKY_RELU, parameter, saved, dy, dz, count, blocks, live); break;
@@ -124,13 +138,13 @@ static void KERNEL(activate_backward)(
     case FATHOM_SOFTPLUS: activate_backward_as(FATHOM_SOFTPLUS, parameter, saved, dy, dz, count, blocks, live); break;
     case FATHOM_HARD_TANH: activate_backward_as(FATHOM_HARD_TANH, parameter, saved, dy, dz, count, blocks, live); break;
     default:
-        if (blocks) activate_backward_blocks(FATHOM_IDENTITY, parameter, false, saved, dy, dz, count, blocks, live);
+        if (blocks.sums) activate_backward_blocks(FATHOM_IDENTITY, parameter, false, saved, dy, dz, count, blocks, live);
         else if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
     }
 }
 
 // What there is to tell of a signal y that no activation follows, and of its gradient.
-static void KERNEL(tell_output)(const float *y, float *dy, size_t count, fathom_signal_block *blocks, size_t live) {
+static void KERNEL(tell_output)(const float *y, float *dy, size_t count, fathom_signal_blocks blocks, size_t live) {
     activate_backward_blocks(FATHOM_IDENTITY, 0, true, y, dy, dy, count, blocks, live);
 }
 
@@ -151,7 +165,7 @@ static void KERNEL(activation_backward)(const fathom_arguments *arguments, fatho
     for (size_t p = range.panel_begin; p < range.panel_end; p++) {
         const float *saved = a->saved ? a->saved + p * a->saved_stride + first : NULL;
         float *dz = a->dz + p * a->dz_stride + first;
-        fathom_signal_block *blocks = a->blocks ? a->blocks + p * a->blocks_stride + range.row_begin / FATHOM_PANEL : NULL;
+        fathom_signal_blocks blocks = fathom_signal_blocks_from(a->blocks, p, range.row_begin);
         size_t live = a->columns - p * FATHOM_PANEL;
         KERNEL(activate_backward)(a->activation, a->parameter, saved, a->dy + p * a->dy_stride + first, dz, count, blocks, live);
         if (live >= FATHOM_PANEL) continue;

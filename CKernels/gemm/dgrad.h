@@ -5,10 +5,10 @@ static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, 
     const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
     float *dx = a->dx + panel * a->dx_stride + 16 * row;
     const float *saved = a->saved ? a->saved + panel * a->saved_stride + 16 * row : NULL;
-    fathom_signal_block *blocks = a->blocks ? a->blocks + panel * a->blocks_stride + row / 16 : NULL;
+    fathom_signal_blocks blocks = fathom_signal_blocks_from(a->blocks, panel, row);
     size_t live = a->inputs - 16 * panel;
     KERNEL(activate_backward)(a->activation, a->parameter, saved, dx, dx, 16 * rows, blocks, live);
-    if (live < 16 && a->activation != FATHOM_IDENTITY) KERNEL(clear_padding)(dx, rows, live);
+    if (!CLEARS_PADDING && live < 16 && a->activation != FATHOM_IDENTITY) KERNEL(clear_padding)(dx, rows, live);
 }
 
 #if LANES == 16
@@ -80,7 +80,7 @@ static bool KERNEL(dgrad_few)(const fathom_gemm_dgrad_arguments *a, fathom_range
 
 static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_gemm_dgrad_arguments *a = &arguments->gemm_dgrad;
-    finish_function *finish = a->activation == FATHOM_IDENTITY && !a->blocks ? NULL : KERNEL(finish_dgrad);
+    finish_function *finish = a->activation == FATHOM_IDENTITY && !a->blocks.sums ? NULL : KERNEL(finish_dgrad);
     if (KERNEL(dgrad_few)(a, range)) {
         for (size_t panel = range.panel_begin; finish && panel < range.panel_end; panel++) finish(arguments, range.row_begin, range.row_end - range.row_begin, panel);
         return;

@@ -99,20 +99,29 @@ typedef enum fathom_operation {
     FATHOM_OPERATIONS
 } fathom_operation;
 
-// What the backward pass tells of a signal h = φ(z) and its gradient, of 16 rows of one panel: Σ (∂L/∂h)², Σ φ′² and, where φ′ is computed from h, Σ h and Σ h², in
-// float32 a chain down each lane, and the lanes in the fixed tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) Where the first is below FATHOM_LEAST_SQUARES or not finite, it is summed anew in float64. h is summed
-// by its distances d to 0 (of sigmoid and softplus to the block's first value), and anew, as it is in float64, where Σ d² is so too or less than 8/7 (Σ d)²/n of n
-// entries, since little would be left where the mean is subtracted. Padding lanes count nothing. Of identity all but gradient_squares, subnormal and nonfinite is 0, unless
-// a loss has gathered it, which tells Σ h and Σ h² too.
-typedef struct fathom_signal_block {
-    double gradient_squares;
-    double slope_squares;
-    double sum, squares;  // of h; 0 of activations that save their slope
-    uint16_t saturated;   // entries with |φ′| below a twentieth of its maximum
-    uint16_t subnormal;   // entries of ∂L/∂h that are, zero not among them
-    uint16_t alive;       // bit c: φ′ is not 0 in some row of column c
-    uint16_t nonfinite;   // entries that are infinite or NaN: of h where squares is, and of ∂L/∂h ⊙ φ′ where gradient_squares is
-} fathom_signal_block;
+// What the backward pass tells of a signal h = φ(z) and its gradient, of blocks of 16 rows of one panel. Sums are in float32 a chain down each lane, and the lanes in the fixed
+// tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) That of the gradient is made anew in float64 where it is below
+// FATHOM_LEAST_SQUARES or not finite. h is summed by its distances d to 0 (of sigmoid and softplus to the block's first value), and anew, as it is in float64, where Σ d² is
+// so too or less than 8/7 (Σ d)²/n of n entries, since little would be left where the mean is subtracted. Padding lanes count nothing.
+enum { FATHOM_GRADIENT_SQUARES, FATHOM_SLOPE_SQUARES, FATHOM_OUTPUT_SUM, FATHOM_OUTPUT_SQUARES, FATHOM_SIGNAL_SUMS };
+enum { FATHOM_SATURATED, FATHOM_SUBNORMAL, FATHOM_ALIVE, FATHOM_NONFINITE, FATHOM_SIGNAL_COUNTS };
+
+typedef struct fathom_signal_blocks {
+    // [panels][FATHOM_SIGNAL_SUMS][stride]: Σ (∂L/∂h)²; Σ φ′²; Σ h and Σ h², which are 0 of activations that save their slope. Of identity only the first is not 0, and where
+    // a loss has gathered them the last two. NULL: not wanted.
+    double *sums;
+    // [panels][FATHOM_SIGNAL_COUNTS][stride]: entries with |φ′| below a twentieth of its maximum; entries of ∂L/∂h that are subnormal, zero not among them; bit c: φ′ is not 0 in
+    // some row of column c; entries that are infinite or NaN, of h where Σ h² is and of ∂L/∂h ⊙ φ′ where Σ (∂L/∂h)² is.
+    uint16_t *counts;
+    size_t stride;  // blocks of a panel: ceil(rows/16), or more where others follow
+} fathom_signal_blocks;
+
+// Those of one panel, from row `row` on, which 16 divides.
+static inline fathom_signal_blocks fathom_signal_blocks_from(fathom_signal_blocks b, size_t panel, size_t row) {
+    if (!b.sums) return b;
+    return (fathom_signal_blocks){
+        b.sums + FATHOM_SIGNAL_SUMS * b.stride * panel + row / FATHOM_PANEL, b.counts + FATHOM_SIGNAL_COUNTS * b.stride * panel + row / FATHOM_PANEL, b.stride};
+}
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where
 // `accumulate`, from the stored value (of slope where that is kept, which holds the sums until they are done, else of y); then one addition of the bias; then φ.
@@ -148,8 +157,7 @@ typedef struct fathom_gemm_dgrad_arguments {
     size_t saved_stride;
     float *dx;           // [rows × inputs]
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;  // of the signal, and of the gradient before ⊙ φ′
 } fathom_gemm_dgrad_arguments;
 
 // dW = Xᵀ·dY: a chain over r = 0 … rows−1, from zero or from the stored dW, so that micro-batches of consecutive rows give
@@ -209,8 +217,7 @@ typedef struct fathom_activation_backward_arguments {
     size_t dy_stride;
     float *dz;
     size_t dz_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;  // of the signal, and of the gradient before ⊙ φ′
 } fathom_activation_backward_arguments;
 
 // A loss and its gradient in one pass over the outputs. row_loss[r] is the row's loss: for cross-entropy of the row's class,
@@ -237,8 +244,7 @@ typedef struct fathom_loss_arguments {
     double *row_loss;        // [rows]
     float *dy;               // [rows × columns]; NULL: the loss alone
     size_t dy_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of y, of which nothing is in the way of dy, and of dy; panels blocks_stride apart; NULL, as without dy: not wanted
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;  // of y, of which nothing is in the way of dy, and of dy; not without dy
 } fathom_loss_arguments;
 
 // mean = (Σ row_loss)·scale, in float64, over blocks of 16 rows in order.
@@ -456,8 +462,7 @@ typedef struct fathom_layernorm_backward_arguments {
     size_t saved_stride;
     float *dx;
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;  // of the signal, and of the gradient before ⊙ φ′
 } fathom_layernorm_backward_arguments;
 
 // dgain = Σ_r dy·x̂ (fused) and dbias = Σ_r dy: chains over r = 0 … rows−1, from zero or from the stored values. Padding lanes become zero.
@@ -526,8 +531,7 @@ typedef struct fathom_batchnorm_backward_arguments {
     float *dgain, *dbias;          // NULL: not wanted
     float *dx;
     size_t dx_stride;
-    fathom_signal_block *blocks;  // [panels][ceil(rows/16)] of the signal, and of the gradient before ⊙ φ′; panels blocks_stride apart; NULL: not wanted
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;  // of the signal, and of the gradient before ⊙ φ′
 } fathom_batchnorm_backward_arguments;
 
 // Where a batch stands among all of them: what draws that differ from step to step are keyed by.
@@ -688,11 +692,11 @@ typedef struct fathom_signal_statistics {
 // *total = the sums of the moments' panels and of the blocks, in order; added to the stored ones where `accumulate`. A column is dead where it is in all that
 // was added.
 typedef struct fathom_signal_source {
-    size_t panels, columns, row_blocks;
-    const double *moments;              // [panels][3]; NULL: none beside the blocks'
-    const fathom_signal_block *blocks;  // [panels][row_blocks]; NULL: none, and nothing is dead
+    size_t panels, columns;
+    const double *moments;        // [panels][3]; NULL: none beside the blocks'
+    fathom_signal_blocks blocks;  // where there are none, nothing is dead
     bool accumulate;
-    uint32_t *alive;                    // [panels], what is added to; only touched where there are blocks
+    uint32_t *alive;              // [panels], what is added to; only touched where there are blocks
     fathom_signal_statistics *total;
 } fathom_signal_source;
 

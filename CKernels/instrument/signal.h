@@ -1,4 +1,4 @@
-// What the backward pass tells of a signal on its way through an activation, gathered from registers: see fathom_signal_block. Operation for operation
+// What the backward pass tells of a signal on its way through an activation, gathered from registers: see fathom_signal_blocks. Operation for operation
 // reference/instrument.c. Needs elementwise/functions.h.
 //
 // A block's chains are as long as it has rows, so a few neighbouring blocks go together, and hide each other's latency.
@@ -81,6 +81,12 @@ INLINE void signal_add_output(signal_lanes *s, int j, fathom_activation kind, vf
     s->squares[j] = vf_fma(d, d, s->squares[j]);
 }
 
+enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
+
+typedef double vd_four __attribute__((vector_size(32)));
+typedef int32_t vi_four __attribute__((vector_size(16)));
+typedef uint16_t vu16_four __attribute__((vector_size(8)));
+
 // Of `rows` rows of one panel, where a sum has told that there are some.
 COLD static uint32_t KERNEL(count_nonfinite)(const float *m, size_t rows, size_t live) {
     uint32_t count = 0;
@@ -122,14 +128,18 @@ COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float
     return (uint32_t)vi_sum16(count);
 }
 
-// What the values h of a block tell where their distances do not suffice.
-COLD static void KERNEL(signal_output)(fathom_signal_block *block, fathom_activation kind, const float *h, size_t rows, size_t live) {
-    double sums[3];
-    KERNEL(moments_in_double)(h, rows, live, sums);
-    block->sum = sums[0];
-    block->squares = sums[1];
-    block->nonfinite += (uint16_t)sums[2];
-    if (sums[1] != sums[1] && slope_is_plain(kind)) block->saturated = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
+// What the values h of those blocks tell whose distances do not suffice.
+COLD static void KERNEL(signal_outputs_again)(
+    fathom_signal_blocks blocks, vi_four suffices, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, h += SIGNAL_BLOCK) {
+        double sums[3];
+        if (suffices[b]) continue;
+        KERNEL(moments_in_double)(h, rows, live, sums);
+        blocks.sums[FATHOM_OUTPUT_SUM * blocks.stride + b] = sums[0];
+        blocks.sums[FATHOM_OUTPUT_SQUARES * blocks.stride + b] = sums[1];
+        blocks.counts[FATHOM_NONFINITE * blocks.stride + b] += (uint16_t)sums[2];
+        if (sums[1] != sums[1] && slope_is_plain(kind)) blocks.counts[FATHOM_SATURATED * blocks.stride + b] = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
+    }
 }
 
 // Σ m² in float64, where in float32 too much of it was lost.
@@ -150,23 +160,32 @@ static void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS
         smallest[q] = __builtin_elementwise_min(smallest[q], (vu)vf_bits(vf_abs(vf_load(m + r * FATHOM_PANEL + q * LANES))) - 1);
 }
 
-// What a block's gradient tells where the sum of its squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
-COLD static void KERNEL(signal_gradient)(fathom_signal_block *block, float squares, const float *dy, size_t rows, size_t live) {
-    vu smallest[VECTORS];
-    vi subnormal = vi_set(0), other = vi_set(0);
-    KERNEL(smallest_of)(dy, rows, smallest);
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        vi mask = vi_below(q * LANES, live);
-        subnormal |= mask & (smallest[q] < 0x007fffff);
-        other |= mask & (smallest[q] != UINT32_MAX);
+// What the gradients of blocks tell where a sum of their squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
+COLD static void KERNEL(signal_gradients_again)(fathom_signal_blocks blocks, vf_four squares, int together, const float *dy, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, dy += SIGNAL_BLOCK) {
+        vu smallest[VECTORS];
+        vi subnormal = vi_set(0), other = vi_set(0);
+        KERNEL(smallest_of)(dy, rows, smallest);
+        UNROLL for (int q = 0; q < VECTORS; q++) {
+            vi mask = vi_below(q * LANES, live);
+            subnormal |= mask & (smallest[q] < 0x007fffff);
+            other |= mask & (smallest[q] != UINT32_MAX);
+        }
+        bool kept = (squares[b] >= FATHOM_LEAST_SQUARES && squares[b] < __builtin_inff()) || !vi_any(other);
+        blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] = kept ? squares[b] : KERNEL(squares_in_double)(dy, rows, live);
+        blocks.counts[FATHOM_SUBNORMAL * blocks.stride + b] = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
     }
-    bool kept = (squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff()) || !vi_any(other);
-    block->gradient_squares = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
-    block->subnormal = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
+}
+
+// And how many entries of dz are not finite, where the gradient's squares are not.
+COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int together, const float *dz, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, dz += SIGNAL_BLOCK)
+        if (!(blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] < __builtin_inf()))
+            blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
 }
 
 // Whether there are subnormal entries among those that are small: behind a dropout as many are zero, of every block.
-static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, size_t live) {
+COLD static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, size_t live) {
     vi subnormal = vi_set(0);
     for (int b = 0; b < together; b++) {
         vu smallest[VECTORS];
@@ -176,69 +195,96 @@ static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, s
     return vi_any(subnormal);
 }
 
-enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
+// One number of each of `together` neighbouring blocks.
+INLINE void signal_put_sums(fathom_signal_blocks blocks, int which, int together, vd_four sums) {
+    __builtin_memcpy(blocks.sums + (size_t)which * blocks.stride, &sums, (size_t)together * sizeof(double));
+}
+
+INLINE void signal_put_counts(fathom_signal_blocks blocks, int which, int together, vu16_four counts) {
+    __builtin_memcpy(blocks.counts + (size_t)which * blocks.stride, &counts, (size_t)together * sizeof(uint16_t));
+}
 
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
-INLINE bool signal_gradients(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
+INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
+    vu smallest[VECTORS];
     vi small = vi_set(0);  // zero is too
-    UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        vi mask = signal_columns(paired, j % VECTORS, live);
-        squares[j] = vf_where(mask, lanes->gradient[j]);
-        small |= mask & (lanes->smallest[j] < 0x00800000);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = signal_columns(paired, q, live);
+        smallest[q] = (vu)vi_set(-1);
+        UNROLL for (int j = q; j < together * VECTORS; j += VECTORS) {
+            squares[j] = vf_where(mask, lanes->gradient[j]);
+            smallest[q] = __builtin_elementwise_min(smallest[q], lanes->smallest[j]);
+        }
+        small |= mask & (smallest[q] < 0x00800000);
     }
     vf_four sums = vf_trees16(squares, together);
     bool common = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
     if (!common || (vi_any(small) && KERNEL(some_subnormal)(together, dy, rows, live))) {
-        for (int b = 0; b < together; b++) KERNEL(signal_gradient)(&blocks[b], sums[b], dy + b * SIGNAL_BLOCK, rows, live);
+        KERNEL(signal_gradients_again)(blocks, sums, together, dy, rows, live);
         return false;
     }
-    UNROLL for (int b = 0; b < together; b++) {
-        blocks[b].gradient_squares = sums[b];
-        blocks[b].subnormal = 0;
-    }
+    signal_put_sums(blocks, FATHOM_GRADIENT_SQUARES, together, __builtin_convertvector(sums, vd_four));
+    signal_put_counts(blocks, FATHOM_SUBNORMAL, together, (vu16_four){0});
     return true;
 }
 
-// And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
-INLINE void signal_slopes(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool paired,
-    bool finite) {
-    vf squares[SIGNAL_BLOCKS * VECTORS];
-    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(signal_columns(paired, j % VECTORS, live), lanes->slope[j]);
-    vf_four sums = vf_trees16(squares, together);
-    UNROLL for (int b = 0; b < together && slope_is_binary(kind); b++)
-        blocks[b].saturated = sums[b] == sums[b] ? (uint16_t)(rows * live) - (uint16_t)sums[b] : 0;  // where a slope is no number signal_output counts
-    UNROLL for (int b = 0; b < together && !slope_is_binary(kind); b += 2) {
-        // Of two blocks in one sum: a count is at most 256.
-        vi saturated[VECTORS];
-        UNROLL for (int q = 0; q < VECTORS; q++) {
-            int j = b * VECTORS + q;
-            saturated[q] = -lanes->saturated[j];
-            if (b + 1 < together) saturated[q] += -lanes->saturated[j + VECTORS] << 16;
-            saturated[q] &= signal_columns(paired, q, live);
-        }
-        uint32_t both = (uint32_t)vi_sum16(saturated);
-        blocks[b].saturated = (uint16_t)both;
-        if (b + 1 < together) blocks[b + 1].saturated = (uint16_t)(both >> 16);
+// How many entries of each of up to four blocks are saturated. A lane has at most 16 of a block, so a byte holds what four lanes have.
+INLINE vu16_four signal_saturated(const signal_lanes *lanes, int together, size_t live, bool paired) {
+    typedef int32_t v16 __attribute__((vector_size(64)));
+    typedef uint8_t bytes __attribute__((vector_size(16)));
+    typedef uint16_t words __attribute__((vector_size(32)));
+    vi counts[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        counts[q] = vi_set(0);
+        UNROLL for (int b = 0; b < together; b++) counts[q] -= lanes->saturated[b * VECTORS + q] << 8 * b;
+        counts[q] &= signal_columns(paired, q, live);
     }
+    v16 a;
+    __builtin_memcpy(&a, counts, sizeof a);
+    __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
+    __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
+    words d = __builtin_convertvector((bytes)c, words);
+    __auto_type e = __builtin_shufflevector(d, d, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(d, d, 8, 9, 10, 11, 12, 13, 14, 15);
+    return __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+}
+
+// Of each block, the columns in which a slope is not 0.
+INLINE vu16_four signal_alive(const signal_lanes *lanes, int together, fathom_activation kind, size_t live, bool paired) {
+    uint64_t all = 0;
     UNROLL for (int b = 0; b < together; b++) {
         vi alive[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) {
             int j = b * VECTORS + q;
             alive[q] = signal_columns(paired, q, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
         }
-        uint32_t lanes_alive = vi_lanes16(alive);
-        blocks[b].slope_squares = sums[b];
-        blocks[b].alive = (uint16_t)(paired ? (lanes_alive | lanes_alive >> FATHOM_PANEL / 2) & 0xff : lanes_alive);
-        blocks[b].nonfinite = finite || blocks[b].gradient_squares < __builtin_inf() ? 0 : (uint16_t)KERNEL(count_nonfinite)(dz + b * SIGNAL_BLOCK, rows, live);
+        all |= (uint64_t)vi_lanes16(alive) << 16 * b;
     }
+    if (paired) all = (all | all >> FATHOM_PANEL / 2) & 0x00ff00ff00ff00ff;
+    vu16_four columns;
+    __builtin_memcpy(&columns, &all, sizeof columns);
+    return columns;
+}
+
+// And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
+INLINE void signal_slopes(
+    fathom_signal_blocks blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool paired, bool finite) {
+    vf squares[SIGNAL_BLOCKS * VECTORS];
+    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(signal_columns(paired, j % VECTORS, live), lanes->slope[j]);
+    vf_four sums = vf_trees16(squares, together);
+    signal_put_sums(blocks, FATHOM_SLOPE_SQUARES, together, __builtin_convertvector(sums, vd_four));
+    if (slope_is_binary(kind)) {
+        vi_four known = sums == sums, ones = __builtin_convertvector((vf_four)((vi_four)sums & known), vi_four);  // where a slope is no number signal_output counts
+        signal_put_counts(blocks, FATHOM_SATURATED, together, __builtin_convertvector(((int32_t)(rows * live) - ones) & known, vu16_four));
+    } else signal_put_counts(blocks, FATHOM_SATURATED, together, signal_saturated(lanes, together, live, paired));
+    signal_put_counts(blocks, FATHOM_ALIVE, together, signal_alive(lanes, together, kind, live, paired));
+    signal_put_counts(blocks, FATHOM_NONFINITE, together, (vu16_four){0});
+    if (!finite) KERNEL(signal_nonfinite)(blocks, together, dz, rows, live);
 }
 
 // And what their values h tell where φ′ is computed from them.
 INLINE void signal_outputs(
-    fathom_signal_block *blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live, bool paired) {
+    fathom_signal_blocks blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live, bool paired) {
     vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < together * VECTORS; j++) {
         vi mask = signal_columns(paired, j % VECTORS, live);
@@ -246,15 +292,17 @@ INLINE void signal_outputs(
         squares[j] = vf_where(mask, lanes->squares[j]);
     }
     vf_four s = vf_trees16(sums, together), q = vf_trees16(squares, together);
+    vd_four of_d = __builtin_convertvector(s, vd_four), of_squares = __builtin_convertvector(q, vd_four);
     double n = (double)(rows * live);
-    UNROLL for (int b = 0; b < together; b++) {
-        double c = output_is_around_zero(kind) ? 0 : (double)h[b * SIGNAL_BLOCK], of_d = (double)s[b];
-        blocks[b].sum = c == 0 ? of_d : of_d + n * c;
-        blocks[b].squares = c == 0 ? (double)q[b] : (double)q[b] + (c * (of_d + of_d) + c * c * n);
+    if (!output_is_around_zero(kind)) {
+        vd_four c = {0};
+        UNROLL for (int b = 0; b < together; b++) c[b] = (double)h[b * SIGNAL_BLOCK];
+        of_squares += c * (of_d + of_d) + c * c * n;
+        of_d += n * c;
     }
+    signal_put_sums(blocks, FATHOM_OUTPUT_SUM, together, of_d);
+    signal_put_sums(blocks, FATHOM_OUTPUT_SQUARES, together, of_squares);
     float share = 1 / (0.875f * (float)n);
-    __auto_type suffices = (q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q);
-    if (__builtin_reduce_and(suffices)) return;
-    for (int b = 0; b < together; b++)
-        if (!suffices[b]) KERNEL(signal_output)(&blocks[b], kind, h + b * SIGNAL_BLOCK, rows, live);
+    vi_four suffices = (q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q);
+    if (!__builtin_reduce_and(suffices)) KERNEL(signal_outputs_again)(blocks, suffices, together, kind, h, rows, live);
 }

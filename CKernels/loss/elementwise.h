@@ -62,8 +62,8 @@ INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size
 // What there is to tell of the rows of outputs that have just been read, and of their gradients.
 static void KERNEL(tell_outputs)(const fathom_loss_arguments *l, fathom_range range) {
     size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
-    for (size_t p = 0; l->blocks && p < fathom_panels(l->columns); p++) {
-        fathom_signal_block *blocks = l->blocks + p * l->blocks_stride + range.row_begin / FATHOM_PANEL;
+    for (size_t p = 0; l->blocks.sums && p < fathom_panels(l->columns); p++) {
+        fathom_signal_blocks blocks = fathom_signal_blocks_from(l->blocks, p, range.row_begin);
         KERNEL(tell_output)(l->y + p * l->y_stride + first, l->dy + p * l->dy_stride + first, count, blocks, l->columns - p * FATHOM_PANEL);
     }
 }

@@ -166,7 +166,7 @@ INLINE void backward_panel(const fathom_batchnorm_backward_arguments *b, size_t 
         }
         float *some = dx + begin * FATHOM_PANEL;
         const float *saved = b->saved ? b->saved + p * b->saved_stride + begin * FATHOM_PANEL : NULL;
-        fathom_signal_block *blocks = b->blocks ? b->blocks + p * b->blocks_stride + begin / FATHOM_PANEL : NULL;
+        fathom_signal_blocks blocks = fathom_signal_blocks_from(b->blocks, p, begin);
         KERNEL(activate_backward)(b->activation, b->parameter, saved, some, some, FATHOM_PANEL * (end - begin), blocks, b->columns - first);
         if (b->columns - first < FATHOM_PANEL) KERNEL(clear_padding)(some, end - begin, b->columns - first);
     }

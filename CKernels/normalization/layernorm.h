@@ -198,7 +198,7 @@ INLINE void layernorm_backward_strip(const fathom_layernorm_backward_arguments *
     for (size_t p = 0; p < panels; p++) {
         float *dx = b->dx + p * b->dx_stride + row * FATHOM_PANEL;
         const float *saved = b->saved ? b->saved + p * b->saved_stride + row * FATHOM_PANEL : NULL;
-        fathom_signal_block *blocks = b->blocks ? b->blocks + p * b->blocks_stride + row / FATHOM_PANEL : NULL;
+        fathom_signal_blocks blocks = fathom_signal_blocks_from(b->blocks, p, row);
         if (saved && is_far && p + 2 < panels)  // in each panel the hardware sees but 16 lines, and not where the next ones are
             for (size_t r = 0; r < rows; r++) __builtin_prefetch(saved + 2 * b->saved_stride + r * FATHOM_PANEL);
         KERNEL(activate_backward)(b->activation, b->parameter, saved, dx, dx, FATHOM_PANEL * rows, blocks, b->columns - p * FATHOM_PANEL);

@@ -36,5 +36,5 @@ void fathom_activation_backward_reference(const fathom_arguments *arguments, fat
         for (size_t c = FATHOM_PANEL * range.panel_begin; c < FATHOM_PANEL * range.panel_end; c++)
             *fathom_at(a->dz, a->dz_stride, r, c) = *fathom_at(a->dy, a->dy_stride, r, c);
     fathom_pull_back_reference(
-        &(fathom_pull_back){a->columns, a->activation, a->parameter, a->saved, a->saved_stride, a->dz, a->dz_stride, a->blocks, a->blocks_stride, false}, range);
+        &(fathom_pull_back){a->columns, a->activation, a->parameter, a->saved, a->saved_stride, a->dz, a->dz_stride, a->blocks, false}, range);
 }

@@ -89,5 +89,5 @@ void fathom_batchnorm_backward_reference(const fathom_arguments *arguments, fath
     range.row_begin = 0;
     range.row_end = b->rows;
     fathom_pull_back_reference(
-        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, b->blocks_stride, false}, range);
+        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, false}, range);
 }

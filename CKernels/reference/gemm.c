@@ -49,7 +49,7 @@ void fathom_gemm_dgrad_reference(const fathom_arguments *arguments, fathom_range
             *dx = sum;
         }
     fathom_pull_back_reference(
-        &(fathom_pull_back){a->inputs, a->activation, a->parameter, a->saved, a->saved_stride, a->dx, a->dx_stride, a->blocks, a->blocks_stride, false}, range);
+        &(fathom_pull_back){a->inputs, a->activation, a->parameter, a->saved, a->saved_stride, a->dx, a->dx_stride, a->blocks, false}, range);
 }
 
 void fathom_gemm_wgrad_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -12,7 +12,8 @@ typedef struct signal_lanes {
     double wide[FATHOM_PANEL];                            // Σ gradient² once more, of columns, as are these
     double wide_output[FATHOM_PANEL], wide_of_output[FATHOM_PANEL];
     uint32_t entries, nonfinite;  // of h
-    fathom_signal_block block;
+    double sums[FATHOM_SIGNAL_SUMS];
+    uint32_t counts[FATHOM_SIGNAL_COUNTS];
 } signal_lanes;
 
 static void add_gradient(signal_lanes *s, size_t lane, size_t column, float gradient) {
@@ -21,13 +22,13 @@ static void add_gradient(signal_lanes *s, size_t lane, size_t column, float grad
     bits &= 0x7fffffff;
     s->gradient[lane] = fathom_fma_reference(gradient, gradient, s->gradient[lane]);
     s->wide[column] += (double)gradient * gradient;
-    s->block.subnormal += bits > 0 && bits < 0x00800000;
+    s->counts[FATHOM_SUBNORMAL] += bits > 0 && bits < 0x00800000;
 }
 
 static void add_slope(signal_lanes *s, size_t lane, size_t column, fathom_activation kind, float slope, float threshold) {
     s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
-    s->block.saturated += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
-    s->block.alive |= (uint16_t)((slope != 0) << column);
+    s->counts[FATHOM_SATURATED] += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
+    s->counts[FATHOM_ALIVE] |= (uint32_t)(slope != 0) << column;
 }
 
 static void add_output(signal_lanes *s, size_t lane, size_t column, float h, float centre) {
@@ -44,14 +45,14 @@ static void add_output(signal_lanes *s, size_t lane, size_t column, float h, flo
 static void finish_output(signal_lanes *s, double centre) {
     float sum = fathom_float_tree16_reference(s->output), squares = fathom_float_tree16_reference(s->of_output), n = (float)s->entries;
     bool kept = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) && sum * (sum * (1 / (0.875f * n))) <= squares;
-    s->block.sum = kept ? sum + n * centre : fathom_tree16_reference(s->wide_output);
-    s->block.squares = kept ? squares + (centre * ((double)sum + sum) + centre * centre * n) : fathom_tree16_reference(s->wide_of_output);
-    if (!isfinite(s->block.squares)) s->block.nonfinite += (uint16_t)s->nonfinite;
+    s->sums[FATHOM_OUTPUT_SUM] = kept ? sum + n * centre : fathom_tree16_reference(s->wide_output);
+    s->sums[FATHOM_OUTPUT_SQUARES] = kept ? squares + (centre * ((double)sum + sum) + centre * centre * n) : fathom_tree16_reference(s->wide_of_output);
+    if (!isfinite(s->sums[FATHOM_OUTPUT_SQUARES])) s->counts[FATHOM_NONFINITE] += s->nonfinite;
 }
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
     signal_lanes s = {0};
-    bool tells_output = p->blocks && (p->tells_output || slope_is_of_output(p->activation)), has_centre = tells_output && !output_is_around_zero(p->activation);
+    bool tells = p->blocks.sums, tells_output = tells && (p->tells_output || slope_is_of_output(p->activation)), has_centre = tells_output && !output_is_around_zero(p->activation);
     float centre = has_centre ? *fathom_at(p->saved, p->saved_stride, row, FATHOM_PANEL * panel) : 0;
     bool paired = p->columns - FATHOM_PANEL * panel <= FATHOM_PANEL / 2 && rows % 2 == 0;
     for (size_t r = row; r < row + rows; r++)
@@ -62,22 +63,24 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
                 *dx = 0;
                 continue;
             }
-            if (p->blocks) add_gradient(&s, lane, column, *dx);
+            if (tells) add_gradient(&s, lane, column, *dx);
             if (tells_output) add_output(&s, lane, column, *fathom_at(p->saved, p->saved_stride, r, c), centre);
             if (p->activation == FATHOM_IDENTITY) continue;
             float saved = *fathom_at(p->saved, p->saved_stride, r, c), slope = fathom_activation_slope_reference(p->activation, p->parameter, saved);
-            if (p->blocks) add_slope(&s, lane, column, p->activation, slope, saturated_slope(p->activation, p->parameter));
+            if (tells) add_slope(&s, lane, column, p->activation, slope, saturated_slope(p->activation, p->parameter));
             *dx *= slope;
         }
-    if (!p->blocks) return;
+    if (!tells) return;
     float squares = fathom_float_tree16_reference(s.gradient);
-    s.block.gradient_squares = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) ? squares : fathom_tree16_reference(s.wide);
-    s.block.slope_squares = fathom_float_tree16_reference(s.slope);
-    for (size_t r = row; r < row + rows && !isfinite(s.block.gradient_squares); r++)
+    s.sums[FATHOM_GRADIENT_SQUARES] = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) ? squares : fathom_tree16_reference(s.wide);
+    s.sums[FATHOM_SLOPE_SQUARES] = fathom_float_tree16_reference(s.slope);
+    for (size_t r = row; r < row + rows && !isfinite(s.sums[FATHOM_GRADIENT_SQUARES]); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
-            s.block.nonfinite += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
+            s.counts[FATHOM_NONFINITE] += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
     if (tells_output) finish_output(&s, centre);
-    p->blocks[panel * p->blocks_stride + row / FATHOM_PANEL] = s.block;
+    fathom_signal_blocks block = fathom_signal_blocks_from(p->blocks, panel, row);
+    for (size_t i = 0; i < FATHOM_SIGNAL_SUMS; i++) block.sums[i * block.stride] = s.sums[i];
+    for (size_t i = 0; i < FATHOM_SIGNAL_COUNTS; i++) block.counts[i * block.stride] = (uint16_t)s.counts[i];
 }
 
 void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range) {
@@ -148,26 +151,29 @@ void fathom_moments_reference(const fathom_arguments *arguments, fathom_range ra
 
 static void total_signal(const fathom_signal_source *s) {
     fathom_signal_statistics total = {0};
+    bool has_blocks = s->blocks.sums;
     for (size_t p = 0; p < s->panels; p++) {
-        uint32_t alive = s->accumulate && s->blocks ? s->alive[p] : 0;
+        uint32_t alive = s->accumulate && has_blocks ? s->alive[p] : 0;
         if (s->moments) {
             total.sum += s->moments[3 * p];
             total.squares += s->moments[3 * p + 1];
             total.nonfinite += (uint64_t)s->moments[3 * p + 2];
         }
-        for (size_t b = 0; s->blocks && b < s->row_blocks; b++) {
-            const fathom_signal_block *block = &s->blocks[p * s->row_blocks + b];
-            total.gradient_squares += block->gradient_squares;
-            total.slope_squares += block->slope_squares;
-            total.sum += block->sum;
-            total.squares += block->squares;
-            total.saturated += block->saturated;
-            total.subnormal += block->subnormal;
-            total.nonfinite += block->nonfinite;
-            alive |= block->alive;
+        fathom_signal_blocks blocks = fathom_signal_blocks_from(s->blocks, p, 0);
+        for (size_t b = 0; has_blocks && b < blocks.stride; b++) {
+            const double *sums = blocks.sums + b;
+            const uint16_t *counts = blocks.counts + b;
+            total.gradient_squares += sums[FATHOM_GRADIENT_SQUARES * blocks.stride];
+            total.slope_squares += sums[FATHOM_SLOPE_SQUARES * blocks.stride];
+            total.sum += sums[FATHOM_OUTPUT_SUM * blocks.stride];
+            total.squares += sums[FATHOM_OUTPUT_SQUARES * blocks.stride];
+            total.saturated += counts[FATHOM_SATURATED * blocks.stride];
+            total.subnormal += counts[FATHOM_SUBNORMAL * blocks.stride];
+            total.nonfinite += counts[FATHOM_NONFINITE * blocks.stride];
+            alive |= counts[FATHOM_ALIVE * blocks.stride];
         }
         size_t left = s->columns - FATHOM_PANEL * p, live = left < FATHOM_PANEL ? left : FATHOM_PANEL;
-        if (!s->blocks) continue;
+        if (!has_blocks) continue;
         s->alive[p] = alive;
         total.dead += live - (size_t)__builtin_popcount(alive);
     }

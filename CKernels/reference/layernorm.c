@@ -75,7 +75,7 @@ void fathom_layernorm_backward_reference(const fathom_arguments *arguments, fath
     }
     range.panel_end = fathom_panels(b->columns);
     fathom_pull_back_reference(
-        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, b->blocks_stride, false}, range);
+        &(fathom_pull_back){b->columns, b->activation, b->parameter, b->saved, b->saved_stride, b->dx, b->dx_stride, b->blocks, false}, range);
 }
 
 void fathom_layernorm_gradient_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -40,10 +40,10 @@ static double binary_cross_entropy_term(const fathom_loss_arguments *l, float y,
 }
 
 void fathom_tell_outputs_reference(const fathom_loss_arguments *l, fathom_range range) {
-    if (!l->blocks) return;
+    if (!l->blocks.sums) return;
     range.panel_end = fathom_panels(l->columns);
     fathom_pull_back_reference(
-        &(fathom_pull_back){l->columns, FATHOM_IDENTITY, 0, l->y, l->y_stride, l->dy, l->dy_stride, l->blocks, l->blocks_stride, true}, range);
+        &(fathom_pull_back){l->columns, FATHOM_IDENTITY, 0, l->y, l->y_stride, l->dy, l->dy_stride, l->blocks, true}, range);
 }
 
 static void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {

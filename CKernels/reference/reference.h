@@ -47,8 +47,7 @@ typedef struct fathom_pull_back {
     size_t saved_stride;
     float *dx;
     size_t dx_stride;
-    fathom_signal_block *blocks;
-    size_t blocks_stride;
+    fathom_signal_blocks blocks;
     bool tells_output;  // also of identity: saved is the signal
 } fathom_pull_back;
 

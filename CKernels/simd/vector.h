@@ -14,6 +14,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define ROLLED _Pragma("clang loop unroll(disable)")
 #define COLD __attribute__((noinline, cold))
 #define INLINE static inline __attribute__((always_inline))
 #define FENCE __asm__ volatile("" ::: "memory")  // clang moves no load or store across it

@@ -157,8 +157,7 @@ extension PlanBuilder {
         guard training, let instruments = settings.instruments, let layer = instruments.layer(ordinal) else { return signal }
         let values = signal.values
         if watched[ordinal] == nil {
-            let stride = SignalBlocks.count(rows: values.rows, byStep: gathering == .byStep ? signal.steps : nil), panels = Panels.panels(values.columns)
-            let blocks = SignalBlocks(first: pool.reserve(SignalBlock.self, count: panels * stride), stride: stride)
+            let blocks = SignalBlocks(rows: values.rows, columns: values.columns, byStep: gathering == .byStep ? signal.steps : nil, in: &pool)
             watched[ordinal] = blocks
             let moments = layer.activation?.slopeIsOfOutput == true ? nil : appendMoments(of: values)
             signalSources.append(SignalSource(
@@ -176,7 +175,7 @@ extension PlanBuilder {
     mutating func takeOutput(_ signal: Signal) -> SignalBlocks? {
         guard signal.activation == .identity, let blocks = signal.blocks else { return nil }
         dropMoments(of: signal.values)
-        for i in signalSources.indices where signalSources[i].blocks == UnsafePointer(blocks.first) { signalSources[i].moments = nil }
+        for i in signalSources.indices where signalSources[i].blocks.sums == blocks.sums { signalSources[i].moments = nil }
         return blocks
     }
 }

@@ -84,7 +84,7 @@ private func slope(_ truth: Truth, _ saved: Panels) -> Panels {
     run(call(FATHOM_ACTIVATION_BACKWARD) {
         $0.activation_backward = fathom_activation_backward_arguments(
             rows: saved.rows, columns: saved.columns, activation: truth.activation, parameter: truth.parameter, saved: saved.pointer,
-            saved_stride: saved.stride, dy: dz.pointer, dy_stride: dz.stride, dz: dz.pointer, dz_stride: dz.stride, blocks: nil, blocks_stride: 0)
+            saved_stride: saved.stride, dy: dz.pointer, dy_stride: dz.stride, dz: dz.pointer, dz_stride: dz.stride, blocks: fathom_signal_blocks())
     })
     return dz
 }

@@ -59,8 +59,8 @@ import Testing
             let slopes = places.map { 1 - Double(y[$0.0, $0.1]) * Double(y[$0.0, $0.1]) }
             let squares = places.reduce(0) { $0 + Double(dy[$1.0, $1.1]) * Double(dy[$1.0, $1.1]) }, of_slopes = slopes.reduce(0) { $0 + $1 * $1 }
             // Chains of 16 roundings and a tree of 4; each slope is rounded once besides, twice in its square.
-            #expect(abs(found.gradient_squares - squares) <= 20 * Self.unit * squares, "\(found.gradient_squares), not \(squares)")
-            #expect(abs(found.slope_squares - of_slopes) <= 22 * Self.unit * of_slopes)
+            #expect(abs(found.gradientSquares - squares) <= 20 * Self.unit * squares, "\(found.gradientSquares), not \(squares)")
+            #expect(abs(found.slopeSquares - of_slopes) <= 22 * Self.unit * of_slopes)
             #expect(Int(found.subnormal) == places.count { dy[$0.0, $0.1].isSubnormal } && found.nonfinite == 0)
             #expect(Int(found.saturated) == slopes.count { $0 < 0.05 })
             #expect(found.alive == places.reduce(0) { $0 | 1 << UInt16($1.1 % 16) })
@@ -97,22 +97,76 @@ import Testing
         #expect(counts == [1, 0, 0, 0, 1, 1])
     }
 
+    /// What a loss gathers of the outputs and of the gradient that it makes of them.
+    @Test(arguments: [
+        FATHOM_SOFTMAX_CROSS_ENTROPY.rawValue, FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_MEAN_ABSOLUTE_ERROR.rawValue, FATHOM_BINARY_CROSS_ENTROPY.rawValue,
+        FATHOM_HUBER.rawValue,
+    ], [(5, 3), (16, 16), (40, 1), (100, 20)])
+    func lossesTellOfOutputs(loss: UInt32, shape: (rows: Int, columns: Int)) {
+        let (rows, columns) = shape, y = Panels(rows, columns, in: -3...2, seed: 5), targets = Panels(rows, columns, in: 0...1, seed: 8), dy = Panels(rows, columns)
+        let classes = (0..<rows).map { Int32($0 * 7 % columns) }
+        var losses = [Double](repeating: .nan, count: rows)
+        let blocks = Self.blocks(rows: rows, columns: columns) { blocks in
+            losses.withUnsafeMutableBufferPointer { losses in
+                classes.withUnsafeBufferPointer { classes in
+                    run(call(fathom_operation(loss)) {
+                        $0.loss = fathom_loss_arguments(
+                            rows: rows, columns: columns, y: y.pointer, y_stride: y.stride, classes: classes.baseAddress, targets: targets.pointer,
+                            targets_stride: targets.stride, units: nil, parameter: 1, smoothing: 0, class_weights: nil, scale: 1, row_loss: losses.baseAddress,
+                            dy: dy.pointer, dy_stride: dy.stride, blocks: blocks)
+                    })
+                }
+            }
+        }
+        for (found, places) in blocks {
+            let squares = places.reduce(0) { $0 + Double(dy[$1.0, $1.1]) * Double(dy[$1.0, $1.1]) }
+            let h = places.map { Double(y[$0.0, $0.1]) }, of_h = h.reduce(0) { $0 + $1 * $1 }
+            // As of blocks that go back through an activation; a sum of h errs by 20 roundings of its terms' sizes.
+            #expect(abs(found.gradientSquares - squares) <= 20 * Self.unit * squares)
+            #expect(abs(found.sum - h.reduce(0, +)) <= 20 * Self.unit * h.reduce(0) { $0 + abs($1) })
+            #expect(abs(found.squares - of_h) <= 20 * Self.unit * of_h)
+            #expect((found.slopeSquares, found.saturated, found.subnormal, found.alive, found.nonfinite) == (0, 0, 0, 0, 0))
+        }
+    }
+
+    /// What is told of a block.
+    private struct Block {
+        let gradientSquares, slopeSquares, sum, squares: Double
+        let saturated, subnormal, alive, nonfinite: UInt16
+    }
+
     /// Of a gradient taken back through an activation by its output, each block and the entries that it is of.
     private static func blocks(
         _ activation: fathom_activation, output y: Panels, gradient dy: Panels, rows: Int, columns: Int
-    ) -> [(found: fathom_signal_block, places: [(Int, Int)])] {
-        let dz = Panels(rows, columns), stride = (rows + 15) / 16
-        var blocks = [fathom_signal_block](repeating: fathom_signal_block(), count: dy.panels * stride)
-        blocks.withUnsafeMutableBufferPointer { blocks in
+    ) -> [(found: Block, places: [(Int, Int)])] {
+        let dz = Panels(rows, columns)
+        return blocks(rows: rows, columns: columns) { blocks in
             run(call(FATHOM_ACTIVATION_BACKWARD) {
                 $0.activation_backward = fathom_activation_backward_arguments(
-                    rows: rows, columns: columns, activation: activation, parameter: 0, saved: y.pointer, saved_stride: 16 * y.rows, dy: dy.pointer,
-                    dy_stride: 16 * dy.rows, dz: dz.pointer, dz_stride: 16 * dz.rows, blocks: blocks.baseAddress, blocks_stride: stride)
+                    rows: rows, columns: columns, activation: activation, parameter: 0, saved: y.pointer, saved_stride: y.stride, dy: dy.pointer,
+                    dy_stride: dy.stride, dz: dz.pointer, dz_stride: dz.stride, blocks: blocks)
             })
         }
-        return (0..<dy.panels * stride).map { i in
+    }
+
+    /// Of a call that fills blocks.
+    private static func blocks(rows: Int, columns: Int, _ fill: (fathom_signal_blocks) -> Void) -> [(found: Block, places: [(Int, Int)])] {
+        let stride = (rows + 15) / 16, panels = (columns + 15) / 16
+        var sums = [Double](repeating: .nan, count: FATHOM_SIGNAL_SUMS * panels * stride)
+        var counts = [UInt16](repeating: .max, count: FATHOM_SIGNAL_COUNTS * panels * stride)
+        sums.withUnsafeMutableBufferPointer { sums in
+            counts.withUnsafeMutableBufferPointer { fill(fathom_signal_blocks(sums: sums.baseAddress, counts: $0.baseAddress, stride: stride)) }
+        }
+        return (0..<panels * stride).map { i in
             let (panel, block) = i.quotientAndRemainder(dividingBy: stride)
-            return (blocks[i], (16 * block..<min(rows, 16 * block + 16)).flatMap { r in (16 * panel..<min(columns, 16 * panel + 16)).map { (r, $0) } })
+            func sum(_ which: Int) -> Double { sums[(FATHOM_SIGNAL_SUMS * panel + which) * stride + block] }
+            func count(_ which: Int) -> UInt16 { counts[(FATHOM_SIGNAL_COUNTS * panel + which) * stride + block] }
+            return (
+                Block(
+                    gradientSquares: sum(FATHOM_GRADIENT_SQUARES), slopeSquares: sum(FATHOM_SLOPE_SQUARES), sum: sum(FATHOM_OUTPUT_SUM),
+                    squares: sum(FATHOM_OUTPUT_SQUARES), saturated: count(FATHOM_SATURATED), subnormal: count(FATHOM_SUBNORMAL), alive: count(FATHOM_ALIVE),
+                    nonfinite: count(FATHOM_NONFINITE)),
+                (16 * block..<min(rows, 16 * block + 16)).flatMap { r in (16 * panel..<min(columns, 16 * panel + 16)).map { (r, $0) } })
         }
     }
 }

@@ -72,7 +72,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
                 $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                     rows: rows, inputs: inputs, outputs: outputs, dy: y.pointer, dy_stride: y.stride, w: wt.pointer, w_stride: wt.stride,
                     transposed: true, activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer,
-                    dx_stride: dx.stride, blocks: nil, blocks_stride: 0)
+                    dx_stride: dx.stride, blocks: fathom_signal_blocks())
             }
             let wgrad = call(FATHOM_GEMM_WGRAD) {
                 $0.gemm_wgrad = fathom_gemm_wgrad_arguments(
@@ -129,8 +129,7 @@ struct Operation: CustomTestStringConvertible, Sendable {
         run(call(FATHOM_GEMM_DGRAD) {
             $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                 rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer, dy_stride: dy.stride, w: w.pointer, w_stride: w.stride, transposed: false,
-                activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer, dx_stride: dx.stride, blocks: nil,
-                blocks_stride: 0)
+                activation: FATHOM_IDENTITY, parameter: 0, accumulate: false, saved: nil, saved_stride: 0, dx: dx.pointer, dx_stride: dx.stride, blocks: fathom_signal_blocks())
         })
         #expect(dx.values.allSatisfy { $0.sign == .minus && $0 == 0 })
     }

@@ -14,7 +14,7 @@ private func evaluate(_ operation: fathom_operation, _ y: Panels, classes: [Int3
                     rows: y.rows, columns: y.columns, y: y.pointer, y_stride: y.stride, classes: labels.baseAddress,
                     targets: targets?.pointer, targets_stride: targets?.stride ?? 0, units: units?.pointer, parameter: parameter,
                     smoothing: smoothing, class_weights: weights?.pointer, scale: scale, row_loss: losses.baseAddress, dy: result.gradient.pointer, dy_stride: result.gradient.stride,
-                    blocks: nil, blocks_stride: 0)
+                    blocks: fathom_signal_blocks())
             })
         }
     }

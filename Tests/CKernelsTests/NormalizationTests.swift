@@ -30,7 +30,7 @@ private struct RowNorm {
             $0.layernorm_backward = fathom_layernorm_backward_arguments(
                 rows: x.rows, columns: x.columns, centered: centered, x: x.pointer, x_stride: x.stride, gain: gain?.pointer,
                 mean: centered ? mean.pointer : nil, rstd: rstd.pointer, dy: dy.pointer, dy_stride: dy.stride, activation: activation, parameter: 0,
-                saved: saved?.pointer, saved_stride: saved?.stride ?? 0, dx: dx.pointer, dx_stride: dx.stride, blocks: nil, blocks_stride: 0)
+                saved: saved?.pointer, saved_stride: saved?.stride ?? 0, dx: dx.pointer, dx_stride: dx.stride, blocks: fathom_signal_blocks())
         })
         return dx
     }
@@ -87,7 +87,7 @@ private struct BatchNorm {
             $0.batchnorm_backward = fathom_batchnorm_backward_arguments(
                 rows: x.rows, columns: x.columns, x: x.pointer, x_stride: x.stride, gain: gain?.pointer, mean: mean.pointer, rstd: rstd.pointer,
                 dy: dy.pointer, dy_stride: dy.stride, activation: activation, parameter: 0, saved: saved?.pointer, saved_stride: saved?.stride ?? 0,
-                accumulate: false, dgain: dgain.pointer, dbias: dbias.pointer, dx: dx.pointer, dx_stride: dx.stride, blocks: nil, blocks_stride: 0)
+                accumulate: false, dgain: dgain.pointer, dbias: dbias.pointer, dx: dx.pointer, dx_stride: dx.stride, blocks: fathom_signal_blocks())
         })
         return (dx, dgain, dbias)
     }

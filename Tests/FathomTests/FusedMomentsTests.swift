@@ -24,7 +24,7 @@ import Testing
         let calls = trainer.runner.plans[0].plan.calls, normalizations = calls.filter { $0.operation == FATHOM_BATCHNORM_FORWARD }
         #expect(calls.filter { $0.operation == FATHOM_MOMENTS }.count == expected.alone)
         #expect(normalizations.filter { $0.arguments.batchnorm_forward.x_moments != nil }.count == expected.ofX)
-        #expect(calls.filter { $0.isLoss && $0.arguments.loss.blocks != nil }.count == expected.byLoss)
+        #expect(calls.filter { $0.isLoss && $0.arguments.loss.blocks.sums != nil }.count == expected.byLoss)
     }
 
     /// In `full` a call of their own gathers those of the input.

@@ -47,8 +47,7 @@ extension Call {
             $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
                 rows: dy.rows, inputs: isTransposed ? w.columns : w.rows, outputs: isTransposed ? w.rows : w.columns, dy: dy.data, dy_stride: dy.stride,
                 w: w.data, w_stride: w.stride, transposed: isTransposed, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
-                accumulate: accumulate, saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first,
-                blocks_stride: blocks?.stride ?? 0)
+                accumulate: accumulate, saved: saved?.data, saved_stride: saved?.stride ?? 0, dx: dx.data, dx_stride: dx.stride, blocks: blocks ?? SignalBlocks())
         }
     }
 
@@ -89,7 +88,7 @@ extension Call {
             $0.activation_backward = fathom_activation_backward_arguments(
                 rows: dy.rows, columns: dy.columns, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
                 saved: saved?.data, saved_stride: saved?.stride ?? 0, dy: dy.data, dy_stride: dy.stride, dz: dz.data, dz_stride: dz.stride,
-                blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
+                blocks: blocks ?? SignalBlocks())
         }
     }
 
@@ -103,7 +102,7 @@ extension Call {
                 rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, classes: targets.classes,
                 targets: targets.values?.data, targets_stride: targets.values?.stride ?? 0, units: units, parameter: loss.kernel.parameter,
                 smoothing: loss.kernel.smoothing, class_weights: classWeights, scale: Float(1 / divisor), row_loss: rowLoss, dy: dy?.data,
-                dy_stride: dy?.stride ?? 0, blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
+                dy_stride: dy?.stride ?? 0, blocks: blocks ?? SignalBlocks())
         }
     }
 

@@ -2,21 +2,26 @@ import CKernels
 
 // Calls that gather what instruments tell. Sums and blocks are in CKernels/include/fathom_kernels.h.
 
-typealias SignalBlock = fathom_signal_block
+/// Where the backward pass leaves what it tells of a signal, of 16 rows of each panel.
+typealias SignalBlocks = fathom_signal_blocks
 typealias SignalSums = fathom_signal_statistics
 typealias SignalSource = fathom_signal_source
 typealias ChangeSource = fathom_change_source
 
-/// Where the backward pass leaves what it tells of a signal: a record for 16 rows of each panel.
-struct SignalBlocks {
-    let first: UnsafeMutablePointer<SignalBlock>
-    /// Records from one panel to the next.
-    let stride: Int
-
+extension SignalBlocks {
     /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own.
-    static func count(rows: Int, byStep steps: Int?) -> Int { (steps ?? 1) * Panels.panels(rows / (steps ?? 1)) }
+    init(rows: Int, columns: Int, byStep steps: Int?, in pool: inout BufferPool) {
+        let stride = (steps ?? 1) * Panels.panels(rows / (steps ?? 1)), count = Panels.panels(columns) * stride
+        self.init(
+            sums: pool.reserve(Double.self, count: FATHOM_SIGNAL_SUMS * count),
+            counts: pool.reserve(UInt16.self, count: FATHOM_SIGNAL_COUNTS * count), stride: stride)
+    }
 
-    func step(_ step: Int, of steps: Int) -> SignalBlocks { SignalBlocks(first: first + step * (stride / steps), stride: stride) }
+    /// Those of one of `steps` steps.
+    func step(_ step: Int, of steps: Int) -> SignalBlocks {
+        let first = step * (stride / steps)
+        return SignalBlocks(sums: sums + first, counts: counts + first, stride: stride)
+    }
 }
 
 extension SignalSource {
@@ -25,7 +30,7 @@ extension SignalSource {
         total: UnsafeMutablePointer<SignalSums>
     ) {
         self.init(
-            panels: Panels.panels(columns), columns: columns, row_blocks: blocks?.stride ?? 0, moments: moments, blocks: UnsafePointer(blocks?.first),
+            panels: Panels.panels(columns), columns: columns, moments: moments, blocks: blocks ?? SignalBlocks(),
             accumulate: accumulate, alive: alive, total: total)
     }
 }

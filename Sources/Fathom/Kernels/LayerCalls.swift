@@ -25,7 +25,7 @@ extension Call {
             $0.layernorm_backward = fathom_layernorm_backward_arguments(
                 rows: x.rows, columns: x.columns, centered: mean != nil, x: x.data, x_stride: x.stride, gain: gain, mean: mean, rstd: rstd,
                 dy: dy.data, dy_stride: dy.stride, activation: activation.kernel.kind, parameter: activation.kernel.parameter,
-                saved: saved.data, saved_stride: saved.stride, dx: dx.data, dx_stride: dx.stride, blocks: blocks?.first, blocks_stride: blocks?.stride ?? 0)
+                saved: saved.data, saved_stride: saved.stride, dx: dx.data, dx_stride: dx.stride, blocks: blocks ?? SignalBlocks())
         }
     }
 
@@ -72,7 +72,7 @@ extension Call {
                 rows: x.rows, columns: x.columns, x: x.data, x_stride: x.stride, gain: gain, mean: mean, rstd: rstd, dy: dy.data, dy_stride: dy.stride,
                 activation: activation.kernel.kind, parameter: activation.kernel.parameter, saved: saved.data, saved_stride: saved.stride,
                 accumulate: accumulate, dgain: dgain, dbias: dbias, dx: dx?.data, dx_stride: dx?.stride ?? 0,
-                blocks: dx == nil ? nil : blocks?.first, blocks_stride: blocks?.stride ?? 0)
+                blocks: dx == nil ? SignalBlocks() : blocks ?? SignalBlocks())
         }
     }
 

@@ -40,7 +40,7 @@ void make_activation_backward(kernel_case *c, fathom_operation operation) {
         a->dy = a->dz;
         a->dy_stride = a->dz_stride;
     }
-    a->blocks = signal_blocks(c, p->rows, (p->outputs + 15) / 16, &a->blocks_stride);
+    a->blocks = signal_blocks(c, p->rows, (p->outputs + 15) / 16);
     fact(c, "parameter", a->parameter);
     fact(c, "in place", in_place);
 }

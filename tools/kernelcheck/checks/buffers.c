@@ -55,7 +55,7 @@ float draw_float(generator *g, values v) {
 }
 
 size_t element_size(element e) {
-    static const size_t sizes[] = {4, 8, 4, 1, sizeof(uint16_t), sizeof(fathom_update), sizeof(fathom_signal_block)};
+    static const size_t sizes[] = {4, 8, 4, 1, sizeof(uint16_t), sizeof(fathom_update)};
     return sizes[e];
 }
 
@@ -156,11 +156,13 @@ void *flat(kernel_case *c, const char *name, element e, size_t count, bool writt
     return take(c, name, e, count, written, unaligned ? element_size(e) : FATHOM_ALIGNMENT)->data;
 }
 
-fathom_signal_block *signal_blocks(kernel_case *c, size_t rows, size_t panels, size_t *stride) {
-    *stride = (rows + 15) / 16;
-    if (!(c->plan.options >> 21 & 1)) return NULL;
+fathom_signal_blocks signal_blocks(kernel_case *c, size_t rows, size_t panels) {
+    size_t stride = (rows + 15) / 16;
+    if (!(c->plan.options >> 21 & 1)) return (fathom_signal_blocks){0};
     fact(c, "blocks", 1);
-    return flat(c, "blocks", ELEMENT_BLOCK, *stride * panels, true, false);
+    return (fathom_signal_blocks){
+        flat(c, "sums of blocks", ELEMENT_DOUBLE, FATHOM_SIGNAL_SUMS * stride * panels, true, false),
+        flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * stride * panels, true, false), stride};
 }
 
 void fact(kernel_case *c, const char *name, double value) {
@@ -206,17 +208,11 @@ static bool same_update(const fathom_update *a, const fathom_update *b) {
         && memcmp(a, b, offsetof(fathom_update, gradient_norm)) == 0;
 }
 
-static bool same_block(const fathom_signal_block *a, const fathom_signal_block *b) {
-    return same_double(a->gradient_squares, b->gradient_squares) && same_double(a->slope_squares, b->slope_squares) && same_double(a->sum, b->sum)
-        && same_double(a->squares, b->squares) && a->saturated == b->saturated && a->subnormal == b->subnormal && a->alive == b->alive && a->nonfinite == b->nonfinite;
-}
-
 static bool same(const buffer *b, const uint8_t *x, const uint8_t *y, size_t i) {
     switch (b->element) {
     case ELEMENT_FLOAT: return same_float(((const float *)x)[i], ((const float *)y)[i]);
     case ELEMENT_DOUBLE: return same_double(((const double *)x)[i], ((const double *)y)[i]);
     case ELEMENT_UPDATE: return same_update((const fathom_update *)x + i, (const fathom_update *)y + i);
-    case ELEMENT_BLOCK: return same_block((const fathom_signal_block *)x + i, (const fathom_signal_block *)y + i);
     default: return memcmp(x + i * element_size(b->element), y + i * element_size(b->element), element_size(b->element)) == 0;
     }
 }
@@ -289,12 +285,7 @@ int element_describe(char *text, size_t size, const buffer *b, const uint8_t *by
     }
     case ELEMENT_INT32: return snprintf(text, size, "%d", ((const int32_t *)bytes)[i]);
     case ELEMENT_BYTE: return snprintf(text, size, "%d", bytes[i]);
-    case ELEMENT_MASK: return snprintf(text, size, "%#x", ((const uint16_t *)bytes)[i]);
-    case ELEMENT_BLOCK: {
-        const fathom_signal_block *s = (const fathom_signal_block *)bytes + i;
-        return snprintf(text, size, "{gradient_squares %a, slope_squares %a, sum %a, squares %a, saturated %u, subnormal %u, alive %#x, nonfinite %u}",
-                        s->gradient_squares, s->slope_squares, s->sum, s->squares, s->saturated, s->subnormal, s->alive, s->nonfinite);
-    }
+    case ELEMENT_UINT16: return snprintf(text, size, "%#x", ((const uint16_t *)bytes)[i]);
     case ELEMENT_UPDATE: {
         const fathom_update *u = (const fathom_update *)bytes + i;
         return snprintf(text, size, "{gradient_norm %a, clipped_gradient_norm %a, clip_coefficient %a, finite %d}", u->gradient_norm,

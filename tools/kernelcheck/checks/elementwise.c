@@ -61,7 +61,7 @@ void make_dropout(kernel_case *c, fathom_operation operation) {
     fathom_batch batch = {draw(&c->random) >> (p->options & 16 ? 20 : 56), draw(&c->random) >> (p->options & 32 ? 28 : 56)};
     a->batch = memcpy(flat(c, "batch", ELEMENT_BYTE, sizeof batch, false, false), &batch, sizeof batch);
     size_t words = (p->outputs + 15) / 16 * a->rows;
-    a->mask = flat(c, "mask", ELEMENT_MASK, words, forward, false);
+    a->mask = flat(c, "mask", ELEMENT_UINT16, words, forward, false);
     for (size_t i = 0; !forward && i < words; i++) {
         size_t live = p->outputs - 16 * (i / a->rows);
         a->mask[i] = (uint16_t)(draw(&c->random) & (live < 16 ? (1u << live) - 1 : 0xffff));

@@ -35,7 +35,7 @@ typedef struct plan {
     bool strided;  // panels farther apart than their rows
 } plan;
 
-typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_MASK, ELEMENT_UPDATE, ELEMENT_BLOCK } element;
+typedef enum element { ELEMENT_FLOAT, ELEMENT_DOUBLE, ELEMENT_INT32, ELEMENT_BYTE, ELEMENT_UINT16, ELEMENT_UPDATE } element;
 typedef enum padding { PADDING_ZERO, PADDING_FREE } padding;  // what lanes past the last column hold: zero, or anything finite
 
 // Memory of a case: exactly as long as it must be, the page after (or before) it unreadable, bytes around it watched.
@@ -76,8 +76,8 @@ float *written_vector(kernel_case *c, const char *name, size_t columns, padding 
 // `count` elements as they are, aligned to 64 bytes or, where they are the caller's row-major data, to the element alone. Filled with NaN
 // or a canary; the caller writes what is read.
 void *flat(kernel_case *c, const char *name, element element, size_t count, bool written, bool unaligned);
-// The blocks of a gradient of `rows` rows in `panels` panels, in half of the cases; NULL in the others, and where there are none.
-fathom_signal_block *signal_blocks(kernel_case *c, size_t rows, size_t panels, size_t *stride);
+// Where the blocks of a gradient of `rows` rows in `panels` panels go, in half of the cases; nowhere in the others.
+fathom_signal_blocks signal_blocks(kernel_case *c, size_t rows, size_t panels);
 void fact(kernel_case *c, const char *name, double value);
 
 // buffers.c

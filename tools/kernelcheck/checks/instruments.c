@@ -28,20 +28,20 @@ static const double *doubles(kernel_case *c, const char *name, size_t count) {
 // Of one signal: `rows` blocks of rows in as many panels as `outputs` columns make.
 static fathom_signal_source signal_source(kernel_case *c) {
     const plan *p = &c->plan;
-    fathom_signal_source s = {.columns = p->outputs, .panels = (p->outputs + 15) / 16, .row_blocks = p->rows, .accumulate = p->options & 1};
+    fathom_signal_source s = {.columns = p->outputs, .panels = (p->outputs + 15) / 16, .accumulate = p->options & 1};
     double *moments = p->options & 4 ? NULL : flat(c, "moments", ELEMENT_DOUBLE, 3 * s.panels, false, false);
     for (size_t i = 0; i < 3 * s.panels && moments; i++) moments[i] = i % 3 == 2 ? (double)draw_below(&c->random, 5) : draw_double(c);
     s.moments = moments;
     if (!(p->options & 2)) {
-        fathom_signal_block *blocks = flat(c, "blocks", ELEMENT_BLOCK, s.panels * s.row_blocks, false, false);
-        for (size_t i = 0; i < s.panels * s.row_blocks; i++) {
-            size_t live = p->outputs - 16 * (i / s.row_blocks);
-            uint32_t mask = live < 16 ? (1u << live) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
-            blocks[i] = (fathom_signal_block){
-                draw_double(c), draw_double(c), draw_double(c), draw_double(c), (uint16_t)draw_below(&c->random, 257), (uint16_t)draw_below(&c->random, 257),
-                (uint16_t)(alive & mask), (uint16_t)draw_below(&c->random, 3)};
+        s.blocks = (fathom_signal_blocks){
+            flat(c, "sums of blocks", ELEMENT_DOUBLE, FATHOM_SIGNAL_SUMS * s.panels * p->rows, false, false),
+            flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * s.panels * p->rows, false, false), p->rows};
+        for (size_t i = 0; i < FATHOM_SIGNAL_SUMS * s.panels * p->rows; i++) s.blocks.sums[i] = draw_double(c);
+        for (size_t i = 0; i < FATHOM_SIGNAL_COUNTS * s.panels * p->rows; i++) {
+            size_t left = p->outputs - 16 * (i / p->rows / FATHOM_SIGNAL_COUNTS);
+            uint32_t mask = left < 16 ? (1u << left) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
+            s.blocks.counts[i] = i / p->rows % FATHOM_SIGNAL_COUNTS == FATHOM_ALIVE ? (uint16_t)(alive & mask) : (uint16_t)draw_below(&c->random, 257);
         }
-        s.blocks = blocks;
     }
     s.alive = flat(c, "alive", ELEMENT_INT32, s.panels, true, false);
     for (size_t i = 0; i < s.panels && s.accumulate; i++) s.alive[i] = (uint32_t)draw_below(&c->random, 2) << draw_below(&c->random, 16 < p->outputs - 16 * i ? 16 : p->outputs - 16 * i);
@@ -50,7 +50,7 @@ static fathom_signal_source signal_source(kernel_case *c) {
     if (s.accumulate) *s.total = (fathom_signal_statistics){draw_double(c), draw_double(c), draw_double(c), draw_double(c), 5, 7, 3, 0};
     fact(c, "accumulate", s.accumulate);
     fact(c, "moments", s.moments != NULL);
-    fact(c, "blocks", s.blocks != NULL);
+    fact(c, "blocks", s.blocks.sums != NULL);
     return s;
 }
 

@@ -35,7 +35,7 @@ void make_loss(kernel_case *c, fathom_operation operation) {
     bool gradient = !(p->options & 2);
     if (gradient) {
         a->dy = written_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, false, &a->dy_stride);
-        a->blocks = signal_blocks(c, p->rows, (p->outputs + 15) / 16, &a->blocks_stride);
+        a->blocks = signal_blocks(c, p->rows, (p->outputs + 15) / 16);
     }
     fact(c, "parameter", a->parameter);
     fact(c, "scale", a->scale);

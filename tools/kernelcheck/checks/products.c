@@ -43,7 +43,7 @@ void make_dgrad(kernel_case *c, fathom_operation operation) {
                          : read_matrix(c, "w", p->inputs, p->outputs, PADDING_ZERO, &a->w_stride);
     if (p->activation != FATHOM_IDENTITY) a->saved = read_matrix(c, "saved", p->rows, p->inputs, PADDING_FREE, &a->saved_stride);
     a->dx = written_matrix(c, "dx", p->rows, p->inputs, PADDING_ZERO, a->accumulate, &a->dx_stride);
-    a->blocks = signal_blocks(c, p->rows, (p->inputs + 15) / 16, &a->blocks_stride);
+    a->blocks = signal_blocks(c, p->rows, (p->inputs + 15) / 16);
     fact(c, "parameter", a->parameter);
     fact(c, "accumulate", a->accumulate);
     fact(c, "transposed", a->transposed);

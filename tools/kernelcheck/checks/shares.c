@@ -14,7 +14,7 @@ static fathom_call some_call(generator *g) {
     fathom_call call = {0};
     size_t rows = draw_below(g, draw_one_in(g, 2) ? 40 : 5000), inputs = draw_below(g, 2000), outputs = draw_below(g, draw_one_in(g, 3) ? 40 : 2000);
     static fathom_segment segment;
-    static fathom_signal_block blocks;
+    static double sums;
     switch (draw_below(g, 6)) {
     case 0:
         call.operation = FATHOM_GEMM_FORWARD;
@@ -22,7 +22,7 @@ static fathom_call some_call(generator *g) {
         break;
     case 1:
         call.operation = FATHOM_GEMM_DGRAD;
-        call.arguments.gemm_dgrad = (fathom_gemm_dgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs, .blocks = draw_one_in(g, 2) ? &blocks : NULL};
+        call.arguments.gemm_dgrad = (fathom_gemm_dgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
         break;
     case 2:
         call.operation = FATHOM_GEMM_WGRAD;
@@ -34,7 +34,7 @@ static fathom_call some_call(generator *g) {
         break;
     case 4:
         call.operation = FATHOM_LAYERNORM_BACKWARD;
-        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks = draw_one_in(g, 2) ? &blocks : NULL};
+        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
         break;
     default:
         call.operation = FATHOM_BATCHNORM_FORWARD;
