@@ -32,7 +32,7 @@ void make_activation_backward(kernel_case *c, fathom_operation operation) {
     const plan *p = &c->plan;
     bool in_place = p->options & 1;
     fathom_activation_backward_arguments *a = &c->call.arguments.activation_backward;
-    *a = (fathom_activation_backward_arguments){p->rows, p->outputs, p->activation, parameter_of(p), NULL, 0, NULL, 0, NULL, 0, NULL, 0};
+    *a = (fathom_activation_backward_arguments){.rows = p->rows, .columns = p->outputs, .activation = p->activation, .parameter = parameter_of(p)};
     a->saved = read_matrix(c, "saved", p->rows, p->outputs, PADDING_FREE, &a->saved_stride);
     if (!in_place) a->dy = read_matrix(c, "dy", p->rows, p->outputs, PADDING_ZERO, &a->dy_stride);
     a->dz = written_matrix(c, "dz", p->rows, p->outputs, PADDING_ZERO, in_place, &a->dz_stride);

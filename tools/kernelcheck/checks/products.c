@@ -123,7 +123,7 @@ static void activate(fathom_activation activation, float parameter, const float 
 }
 
 static void pull_back(fathom_activation activation, float parameter, const float *saved, float gradient[16]) {
-    fathom_arguments a = {.activation_backward = {1, 16, activation, parameter, saved, 16, gradient, 16, gradient, 16, NULL, 0}};
+    fathom_arguments a = {.activation_backward = {1, 16, activation, parameter, saved, 16, gradient, 16, gradient, 16, {0}}};
     fathom_kernels_named("reference")->kernels[FATHOM_ACTIVATION_BACKWARD](&a, (fathom_range){0, 1, 0, 1});
 }
 

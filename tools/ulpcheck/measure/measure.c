@@ -21,7 +21,7 @@ void ulp_evaluate(const ulp_function *f, const char *isa, const float *x, float 
             rows, FATHOM_PANEL, f->kind, f->parameter, x, count, saved ? beside : y, count, saved ? y : NULL, count};
     } else {
         for (size_t i = 0; i < count; i++) y[i] = 1;
-        a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count, NULL, 0};
+        a.activation_backward = (fathom_activation_backward_arguments){rows, FATHOM_PANEL, f->kind, f->parameter, x, count, y, count, y, count, {0}};
     }
     fathom_operation operation = forward || saved ? FATHOM_ACTIVATION_FORWARD : FATHOM_ACTIVATION_BACKWARD;
     fathom_kernels_named(isa)->kernels[operation](&a, (fathom_range){0, rows, 0, 1});
