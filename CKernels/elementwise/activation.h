@@ -44,9 +44,12 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// Where a vector is a panel row, what goes back through an activation is zero in padding lanes, but for the second half of rows that go two by two, which stays as it is:
-// a mask costs nothing there, and elsewhere a pass over the last panel costs less.
-enum { CLEARS_PADDING = VECTORS == 1 };
+// Where a vector is a panel row, a product with φ′ is masked on the way, which costs nothing there, and so zero in padding lanes. Of rows that go two by two it costs a
+// fifth: they are not, and the second half of a row stays as it is.
+enum { MASKS_PADDING = VECTORS == 1 };
+
+// Whether a gradient that was zero in padding lanes has been left so.
+INLINE bool padding_is_zero(fathom_signal_blocks blocks, size_t live) { return MASKS_PADDING && !(blocks.sums && live < FATHOM_PANEL / 2); }
 
 // The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
 // and of what is saved, which may not. `live` columns of the panel count.
@@ -69,7 +72,7 @@ INLINE void activate_backward_block(
     }
     bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live, paired);
     float threshold = saturated_slope(kind, parameter);
-    vi columns = signal_columns(paired, 0, live);
+    vi columns = vi_below(0, live);
     ROLLED for (size_t r = 0; r < rows && (has_slope || dz != dy); r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
         size_t block = j / VECTORS * SIGNAL_BLOCK;
         vf gradient = signal_load(dy + block, paired, r, j % VECTORS);
@@ -79,7 +82,7 @@ INLINE void activate_backward_block(
             if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + block);
             gradient = gradient * slope;
         }
-        signal_store(dz + block, paired, r, j % VECTORS, CLEARS_PADDING ? vf_where(columns, gradient) : gradient);
+        signal_store(dz + block, paired, r, j % VECTORS, MASKS_PADDING && !paired ? vf_where(columns, gradient) : gradient);
     }
     signal_slopes(blocks, &lanes, together, kind, dz, rows, live, paired, finite);
     ROLLED for (size_t r = 0; late && r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
@@ -117,7 +120,7 @@ INLINE void activate_backward_as(
     for (size_t i = 0; i < count; i += 16) {
         vf v[VECTORS];
         UNROLL for (int q = 0; q < VECTORS; q++) v[q] = vf_load(dy + i + q * LANES) * activation_slope(kind, parameter, vf_load(saved + i + q * LANES));
-        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dz + i + q * LANES, CLEARS_PADDING ? vf_where(columns, v[q]) : v[q]);
+        UNROLL for (int q = 0; q < VECTORS; q++) vf_store(dz + i + q * LANES, MASKS_PADDING ? vf_where(columns, v[q]) : v[q]);
     }
 }
 

@@ -8,7 +8,7 @@ static void KERNEL(finish_dgrad)(const fathom_arguments *arguments, size_t row, 
     fathom_signal_blocks blocks = fathom_signal_blocks_from(a->blocks, panel, row);
     size_t live = a->inputs - 16 * panel;
     KERNEL(activate_backward)(a->activation, a->parameter, saved, dx, dx, 16 * rows, blocks, live);
-    if (!CLEARS_PADDING && live < 16 && a->activation != FATHOM_IDENTITY) KERNEL(clear_padding)(dx, rows, live);
+    if (live < 16 && a->activation != FATHOM_IDENTITY && !padding_is_zero(blocks, live)) KERNEL(clear_padding)(dx, rows, live);
 }
 
 #if LANES == 16

@@ -154,9 +154,9 @@ COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t
 }
 
 // The smallest entry of some rows other than zero, lane by lane: its bits less one, which of zero are the largest.
-static void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS]) {
+INLINE void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS]) {
     UNROLL for (int q = 0; q < VECTORS; q++) smallest[q] = (vu)vi_set(-1);
-    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+    _Pragma("clang loop unroll_count(4)") for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
         smallest[q] = __builtin_elementwise_min(smallest[q], (vu)vf_bits(vf_abs(vf_load(m + r * FATHOM_PANEL + q * LANES))) - 1);
 }
 
@@ -184,14 +184,12 @@ COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int toget
             blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
 }
 
-// Whether there are subnormal entries among those that are small: behind a dropout as many are zero, of every block.
-COLD static bool KERNEL(some_subnormal)(int together, const float *dy, size_t rows, size_t live) {
+// Whether there are subnormal entries among those that are small, in neighbouring rows: behind a dropout as many are zero, of every block.
+__attribute__((noinline)) static bool KERNEL(some_subnormal)(const float *dy, size_t rows, size_t live) {
+    vu smallest[VECTORS];
     vi subnormal = vi_set(0);
-    for (int b = 0; b < together; b++) {
-        vu smallest[VECTORS];
-        KERNEL(smallest_of)(dy + b * FATHOM_PANEL * FATHOM_PANEL, rows, smallest);
-        UNROLL for (int q = 0; q < VECTORS; q++) subnormal |= vi_below(q * LANES, live) & (smallest[q] < 0x007fffff);
-    }
+    KERNEL(smallest_of)(dy, rows, smallest);
+    UNROLL for (int q = 0; q < VECTORS; q++) subnormal |= vi_below(q * LANES, live) & (smallest[q] < 0x007fffff);
     return vi_any(subnormal);
 }
 
@@ -220,7 +218,7 @@ INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *la
     }
     vf_four sums = vf_trees16(squares, together);
     bool common = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
-    if (!common || (vi_any(small) && KERNEL(some_subnormal)(together, dy, rows, live))) {
+    if (!common || (vi_any(small) && KERNEL(some_subnormal)(dy, (size_t)together * rows, live))) {
         KERNEL(signal_gradients_again)(blocks, sums, together, dy, rows, live);
         return false;
     }
