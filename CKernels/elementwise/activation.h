@@ -44,14 +44,14 @@ static void KERNEL(activate)(fathom_activation kind, float parameter, const floa
     }
 }
 
-// Where a vector is a panel row, a product with φ′ is masked on the way, which costs nothing there, and so zero in padding lanes. Of rows that go two by two it costs a
-// fifth: they are not, and the second half of a row stays as it is.
+// Where a vector is a panel row, a product with φ′ is masked on the way, which costs nothing there, and so zero in padding lanes. Rows that go two by two are not masked, which
+// would cost a fifth; their lanes from 8 on stay as they were, so that of 8 columns none has to be cleared.
 enum { MASKS_PADDING = VECTORS == 1 };
 
 // Whether a gradient that was zero in padding lanes has been left so.
 INLINE bool padding_is_zero(fathom_signal_blocks blocks, size_t live) { return MASKS_PADDING && !(blocks.sums && live < FATHOM_PANEL / 2); }
 
-// The same of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
+// dz = dy·φ′(saved) of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
 // and of what is saved, which may not. `live` columns of the panel count.
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together,
@@ -144,11 +144,6 @@ static void KERNEL(activate_backward)(
         if (blocks.sums) activate_backward_blocks(FATHOM_IDENTITY, parameter, false, saved, dy, dz, count, blocks, live);
         else if (dz != dy) activate_as(FATHOM_IDENTITY, parameter, dy, dz, count);
     }
-}
-
-// What there is to tell of a signal y that no activation follows, and of its gradient.
-static void KERNEL(tell_output)(const float *y, float *dy, size_t count, fathom_signal_blocks blocks, size_t live) {
-    activate_backward_blocks(FATHOM_IDENTITY, 0, true, y, dy, dy, count, blocks, live);
 }
 
 static void KERNEL(activation_forward)(const fathom_arguments *arguments, fathom_range range) {

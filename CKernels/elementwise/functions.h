@@ -188,5 +188,5 @@ INLINE bool slope_is_binary(fathom_activation kind) { return kind == FATHOM_RELU
 INLINE bool slope_is_of_output(fathom_activation kind) {
     return kind != FATHOM_IDENTITY && kind != FATHOM_GELU && kind != FATHOM_GELU_TANH && kind != FATHOM_SILU;
 }
-// And of these all but sigmoid's and softplus's values have 0 among the usual ones.
-INLINE bool output_is_around_zero(fathom_activation kind) { return kind != FATHOM_SIGMOID && kind != FATHOM_SOFTPLUS; }
+// And of these all but sigmoid's and softplus's values have 0 among the usual ones; what no activation follows may lie anywhere.
+INLINE bool output_is_around_zero(fathom_activation kind) { return kind != FATHOM_IDENTITY && kind != FATHOM_SIGMOID && kind != FATHOM_SOFTPLUS; }

@@ -100,8 +100,8 @@ typedef enum fathom_operation {
 } fathom_operation;
 
 // What the backward pass tells of a signal h = φ(z) and its gradient, of blocks of 16 rows of one panel. Sums are in float32 a chain down each lane, and the lanes in the fixed
-// tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) That of the gradient is made anew in float64 where it is below
-// FATHOM_LEAST_SQUARES or not finite. h is summed by its distances d to 0 (of sigmoid and softplus to the block's first value), and anew, as it is in float64, where Σ d² is
+// tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) The gradient's sum is made anew in float64 where it is below
+// FATHOM_LEAST_SQUARES or not finite. h is summed by its distances d to 0 (of sigmoid, softplus and identity to the block's first value), and anew, as it is in float64, where Σ d² is
 // so too or less than 8/7 (Σ d)²/n of n entries, since little would be left where the mean is subtracted. Padding lanes count nothing.
 enum { FATHOM_GRADIENT_SQUARES, FATHOM_SLOPE_SQUARES, FATHOM_OUTPUT_SUM, FATHOM_OUTPUT_SQUARES, FATHOM_SIGNAL_SUMS };
 enum { FATHOM_SATURATED, FATHOM_SUBNORMAL, FATHOM_ALIVE, FATHOM_NONFINITE, FATHOM_SIGNAL_COUNTS };
@@ -111,7 +111,7 @@ typedef struct fathom_signal_blocks {
     // a loss has gathered them the last two. NULL: not wanted.
     double *sums;
     // [panels][FATHOM_SIGNAL_COUNTS][stride]: entries with |φ′| below a twentieth of its maximum; entries of ∂L/∂h that are subnormal, zero not among them; bit c: φ′ is not 0 in
-    // some row of column c; entries that are infinite or NaN, of h where Σ h² is and of ∂L/∂h ⊙ φ′ where Σ (∂L/∂h)² is.
+    // some row of column c; entries that are infinite or NaN, of h where Σ h² is and of ∂L/∂h ⊙ φ′ where Σ (∂L/∂h)² is. Of identity the first and the third are 0.
     uint16_t *counts;
     size_t stride;  // blocks of a panel: ceil(rows/16), or more where others follow
 } fathom_signal_blocks;
@@ -244,7 +244,7 @@ typedef struct fathom_loss_arguments {
     double *row_loss;        // [rows]
     float *dy;               // [rows × columns]; NULL: the loss alone
     size_t dy_stride;
-    fathom_signal_blocks blocks;  // of y, of which nothing is in the way of dy, and of dy; not without dy
+    fathom_signal_blocks blocks;  // of y, as of a signal that no activation follows, and of its gradient; only where dy is wanted
 } fathom_loss_arguments;
 
 // mean = (Σ row_loss)·scale, in float64, over blocks of 16 rows in order.
@@ -694,7 +694,7 @@ typedef struct fathom_signal_statistics {
 typedef struct fathom_signal_source {
     size_t panels, columns;
     const double *moments;        // [panels][3]; NULL: none beside the blocks'
-    fathom_signal_blocks blocks;  // where there are none, nothing is dead
+    fathom_signal_blocks blocks;  // all `stride` blocks of a panel; where there are none, nothing is dead
     bool accumulate;
     uint32_t *alive;              // [panels], what is added to; only touched where there are blocks
     fathom_signal_statistics *total;

@@ -184,7 +184,8 @@ COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int toget
             blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
 }
 
-// Whether there are subnormal entries among those that are small, in neighbouring rows: behind a dropout as many are zero, of every block.
+// Whether there are subnormal entries among those that are small, in neighbouring rows: behind a dropout as many are zero, of every block. Not inlined, since each way through
+// each activation asks; nor cold, since it would be as slow as small.
 __attribute__((noinline)) static bool KERNEL(some_subnormal)(const float *dy, size_t rows, size_t live) {
     vu smallest[VECTORS];
     vi subnormal = vi_set(0);
@@ -229,14 +230,14 @@ INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *la
 
 // How many entries of each of up to four blocks are saturated. A lane has at most 16 of a block, so a byte holds what four lanes have.
 INLINE vu16_four signal_saturated(const signal_lanes *lanes, int together, size_t live, bool paired) {
-    typedef int32_t v16 __attribute__((vector_size(64)));
+    typedef uint32_t v16 __attribute__((vector_size(64)));
     typedef uint8_t bytes __attribute__((vector_size(16)));
     typedef uint16_t words __attribute__((vector_size(32)));
-    vi counts[VECTORS];
+    vu counts[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) {
-        counts[q] = vi_set(0);
-        UNROLL for (int b = 0; b < together; b++) counts[q] -= lanes->saturated[b * VECTORS + q] << 8 * b;
-        counts[q] &= signal_columns(paired, q, live);
+        counts[q] = (vu)vi_set(0);
+        UNROLL for (int b = 0; b < together; b++) counts[q] -= (vu)lanes->saturated[b * VECTORS + q] << 8 * b;
+        counts[q] &= (vu)signal_columns(paired, q, live);
     }
     v16 a;
     __builtin_memcpy(&a, counts, sizeof a);

@@ -59,27 +59,35 @@ INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size
     }
 }
 
-// What there is to tell of the rows of outputs that have just been read, and of their gradients.
-static void KERNEL(tell_outputs)(const fathom_loss_arguments *l, fathom_range range) {
-    size_t first = FATHOM_PANEL * range.row_begin, count = FATHOM_PANEL * (range.row_end - range.row_begin);
-    for (size_t p = 0; l->blocks.sums && p < fathom_panels(l->columns); p++) {
-        fathom_signal_blocks blocks = fathom_signal_blocks_from(l->blocks, p, range.row_begin);
-        KERNEL(tell_output)(l->y + p * l->y_stride + first, l->dy + p * l->dy_stride + first, count, blocks, l->columns - p * FATHOM_PANEL);
+// What there is to tell of outputs in rows begin ..< end, and of their gradients: nothing else is on the way back.
+static void KERNEL(tell_rows)(const fathom_loss_arguments *l, size_t begin, size_t end) {
+    size_t first = FATHOM_PANEL * begin, count = FATHOM_PANEL * (end - begin);
+    for (size_t p = 0; p < fathom_panels(l->columns); p++) {
+        float *dy = l->dy + p * l->dy_stride + first;
+        activate_backward_blocks(
+            FATHOM_IDENTITY, 0, true, l->y + p * l->y_stride + first, dy, dy, count, fathom_signal_blocks_from(l->blocks, p, begin), l->columns - p * FATHOM_PANEL);
     }
+}
+
+// Of those that have been read up to row `end`, as soon as they are as many blocks as go together, or the last; *told are done.
+INLINE void tell_outputs(const fathom_loss_arguments *l, fathom_range range, size_t end, size_t *told) {
+    if (!l->blocks.sums || (end < range.row_end && end - *told < 16 * SIGNAL_BLOCKS)) return;
+    KERNEL(tell_rows)(l, *told, end);
+    *told = end;
 }
 
 // Sixteen rows go through a panel together, for the reason given in loss/softmax.h.
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     enum { ROWS = 16 };
-    size_t whole = l->columns / FATHOM_PANEL, rest = l->columns % FATHOM_PANEL;
+    size_t whole = l->columns / FATHOM_PANEL, rest = l->columns % FATHOM_PANEL, told = range.row_begin;
     for (size_t r = range.row_begin; r < range.row_end; r += ROWS) {
         size_t rows = range.row_end - r < ROWS ? range.row_end - r : ROWS;
         vd sums[ROWS][VECTORS] = {0};
         for (size_t p = 0; p < whole; p++) terms_of_panel(l, term, p, FATHOM_PANEL, r, rows, sums);
         if (rest) terms_of_panel(l, term, whole, rest, r, rows, sums);
         for (size_t i = 0; i < rows; i++) l->row_loss[r + i] = vd_tree16(sums[i]);
+        tell_outputs(l, range, r + rows, &told);
     }
-    KERNEL(tell_outputs)(l, range);
 }
 
 static void KERNEL(mean_squared_error)(const fathom_arguments *arguments, fathom_range range) {

@@ -187,8 +187,12 @@ INLINE void cross_entropy_rows(const fathom_loss_arguments *l, const smoothing *
 }
 
 static void KERNEL(softmax_cross_entropy)(const fathom_arguments *arguments, fathom_range range) {
-    smoothing h = smoothing_of(&arguments->loss);
-    for (size_t r = range.row_begin; r < range.row_end; r += SOFTMAX_ROWS)
-        cross_entropy_rows(&arguments->loss, &h, r, range.row_end - r < SOFTMAX_ROWS ? range.row_end - r : SOFTMAX_ROWS);
-    KERNEL(tell_outputs)(&arguments->loss, range);
+    const fathom_loss_arguments *l = &arguments->loss;
+    smoothing h = smoothing_of(l);
+    size_t told = range.row_begin;
+    for (size_t r = range.row_begin, end; r < range.row_end; r = end) {
+        end = least(r + SOFTMAX_ROWS, range.row_end);
+        cross_entropy_rows(l, &h, r, end - r);
+        tell_outputs(l, range, end, &told);
+    }
 }

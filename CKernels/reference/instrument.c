@@ -52,7 +52,8 @@ static void finish_output(signal_lanes *s, double centre) {
 
 static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, size_t panel) {
     signal_lanes s = {0};
-    bool tells = p->blocks.sums, tells_output = tells && (p->tells_output || slope_is_of_output(p->activation)), has_centre = tells_output && !output_is_around_zero(p->activation);
+    bool tells = p->blocks.sums, tells_output = tells && (p->tells_output || slope_is_of_output(p->activation));
+    bool has_centre = tells_output && !output_is_around_zero(p->activation);
     float centre = has_centre ? *fathom_at(p->saved, p->saved_stride, row, FATHOM_PANEL * panel) : 0;
     bool paired = p->columns - FATHOM_PANEL * panel <= FATHOM_PANEL / 2 && rows % 2 == 0;
     for (size_t r = row; r < row + rows; r++)

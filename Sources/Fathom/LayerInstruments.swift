@@ -170,12 +170,14 @@ extension PlanBuilder {
         return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
     }
 
-    /// Leaves what there is to tell of the network's output to the loss, which reads it and makes its gradient: where it goes. Nil where nobody asks, and where an
-    /// activation comes in between.
+    /// Leaves what there is to tell of the network's output to the loss, which reads it and makes its gradient: where it goes. Nil where nobody asks, where an activation
+    /// comes in between, and of wide outputs: a loss has rows in blocks then, and calls of their own, divided by columns, more threads.
     mutating func takeOutput(_ signal: Signal) -> SignalBlocks? {
-        guard signal.activation == .identity, let blocks = signal.blocks else { return nil }
-        dropMoments(of: signal.values)
-        for i in signalSources.indices where signalSources[i].blocks.sums == blocks.sums { signalSources[i].moments = nil }
+        guard signal.activation == .identity, signal.values.columns <= 64, let blocks = signal.blocks,
+            let source = signalSources.firstIndex(where: { $0.blocks.sums == blocks.sums }), let moments = signalSources[source].moments
+        else { return nil }
+        dropMoments(at: moments)
+        signalSources[source].moments = nil
         return blocks
     }
 }

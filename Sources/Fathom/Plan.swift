@@ -125,7 +125,8 @@ extension Plan.Blueprint {
         var answer = output, inputGradient: Panels?
         if let loss, purpose == .training || purpose == .evaluation {
             let divisor = loss.divisor(rows: layout.output.rows(samples: step?.batchRows ?? rows), columns: outputs)
-            let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil, told = plan.takeOutput(pass.output)
+            let gradient = training ? plan.take(rows: outputRows, columns: outputs) : nil
+            let told = plan.takeOutput(pass.output)
             plan.append(.loss(
                 loss, y: output, targets: targets, units: targetScaling?.deviation, classWeights: classWeights?.values, divisor: divisor, rowLoss: rowLoss,
                 dy: gradient, blocks: told))

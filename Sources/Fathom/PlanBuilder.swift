@@ -124,9 +124,9 @@ struct PlanBuilder {
         return sums
     }
 
-    /// Takes back the call that gathers the moments of a signal, which has not been written over, for one that tells of it otherwise.
-    mutating func dropMoments(of values: Panels) {
-        if let last = calls.lastIndex(where: { $0.moments(of: values) != nil }) { calls.remove(at: last) }
+    /// Takes back the call that leaves the moments of a signal there, for one that tells of it otherwise.
+    mutating func dropMoments(at sums: UnsafePointer<Double>) {
+        if let call = calls.lastIndex(where: { $0.moments.map { UnsafePointer($0) } == sums }) { calls.remove(at: call) }
     }
 
     /// The calls that `body` appends are for a pass of one layer, unless a layer inside it says otherwise.

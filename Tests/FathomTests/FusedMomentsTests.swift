@@ -11,6 +11,8 @@ import Testing
         ("linear(8) layernorm relu linear(3)", .summary, (alone: 1, ofX: 0, byLoss: 1)),
         ("linear(8) relu linear(3) dropout(0)", .summary, (alone: 0, ofX: 0, byLoss: 1)),
         ("linear(8) relu linear(3) dropout(0.5)", .summary, (alone: 1, ofX: 0, byLoss: 0)),
+        ("linear(8) relu linear(64)", .summary, (alone: 0, ofX: 0, byLoss: 1)),
+        ("linear(8) relu linear(65)", .summary, (alone: 1, ofX: 0, byLoss: 0)),
         ("linear(3) residual[linear(3)]", .summary, (alone: 2, ofX: 0, byLoss: 0)),
         ("[linear(8) tanh] * 2 linear(8) gelu linear(3) sigmoid", .summary, (alone: 1, ofX: 0, byLoss: 0)),
         ("sequence(1) rnn(6, tanh) lstm(6) last linear(3)", .summary, (alone: 1, ofX: 0, byLoss: 1)),

@@ -41,10 +41,13 @@ extension Call {
         Call(FATHOM_MOMENTS) { $0.moments = fathom_moments_arguments(rows: y.rows, columns: y.columns, y: y.data, y_stride: y.stride, sums: sums) }
     }
 
-    /// Where this call leaves the moments of `values`, if they are all that it is for.
+    /// Where this call leaves the moments of a signal, if they are all that it is for.
+    var moments: UnsafeMutablePointer<Double>? { operation == FATHOM_MOMENTS ? arguments.moments.sums : nil }
+
+    /// The same, if they are those of `values`.
     func moments(of values: Panels) -> UnsafeMutablePointer<Double>? {
         let m = arguments.moments
-        return operation == FATHOM_MOMENTS && m.y == UnsafePointer(values.data) && m.rows == values.rows && m.columns == values.columns ? m.sums : nil
+        return m.y == UnsafePointer(values.data) && m.rows == values.rows && m.columns == values.columns ? moments : nil
     }
 
     static func signalTotals(_ sources: UnsafePointer<SignalSource>, count: Int) -> Call {

@@ -15,7 +15,7 @@ static fathom_call some_call(generator *g) {
     size_t rows = draw_below(g, draw_one_in(g, 2) ? 40 : 5000), inputs = draw_below(g, 2000), outputs = draw_below(g, draw_one_in(g, 3) ? 40 : 2000);
     static fathom_segment segment;
     static double sums;
-    switch (draw_below(g, 6)) {
+    switch (draw_below(g, 7)) {
     case 0:
         call.operation = FATHOM_GEMM_FORWARD;
         call.arguments.gemm_forward = (fathom_gemm_forward_arguments){.rows = rows, .inputs = inputs, .outputs = outputs};
@@ -35,6 +35,10 @@ static fathom_call some_call(generator *g) {
     case 4:
         call.operation = FATHOM_LAYERNORM_BACKWARD;
         call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
+        break;
+    case 5:
+        call.operation = FATHOM_SOFTMAX_CROSS_ENTROPY;
+        call.arguments.loss = (fathom_loss_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
         break;
     default:
         call.operation = FATHOM_BATCHNORM_FORWARD;
