@@ -9,6 +9,7 @@
 #include "../random/philox.h"
 
 #include "../elementwise/functions.h"
+#include "../instrument/signal_anew.h"
 #include "../instrument/signal.h"
 #include "../elementwise/activation.h"
 #include "../elementwise/add.h"

@@ -1,0 +1,115 @@
+// What blocks of 16 rows of a panel tell where sums in float32 do not suffice, or something is out of the common: made anew from the numbers, which still lie in the
+// first-level cache. Operation for operation reference/instrument.c. Needs elementwise/functions.h.
+
+enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
+
+typedef double vd_four __attribute__((vector_size(32)));
+typedef int32_t vi_four __attribute__((vector_size(16)));
+typedef uint16_t vu16_four __attribute__((vector_size(8)));
+
+// Of `rows` rows of one panel, where a sum has told that there are some.
+COLD static uint32_t KERNEL(count_nonfinite)(const float *m, size_t rows, size_t live) {
+    uint32_t count = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < live && c < FATHOM_PANEL; c++) count += !(__builtin_fabsf(m[r * FATHOM_PANEL + c]) < __builtin_inff());
+    return count;
+}
+
+COLD static uint32_t KERNEL(count_subnormal)(const float *m, size_t rows, size_t live) {
+    uint32_t count = 0;
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < live && c < FATHOM_PANEL; c++) {
+            float size = __builtin_fabsf(m[r * FATHOM_PANEL + c]);
+            count += size > 0 && size < 0x1p-126f;
+        }
+    return count;
+}
+
+// {Σ y, Σ y², how many are not finite} of rows of a panel in float64, where float32 would lose too much of them.
+COLD static void KERNEL(moments_in_double)(const float *y, size_t rows, size_t live, double *sums) {
+    vd sum[VECTORS], squares[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vd x = vf_to_double(vf_where(vi_below(q * LANES, live), vf_load(y + r * FATHOM_PANEL + q * LANES)));
+        sum[q] += x;
+        squares[q] += x * x;
+    }
+    sums[0] = vd_tree16(sum);
+    sums[1] = vd_tree16(squares);
+    sums[2] = sums[1] < __builtin_inf() ? 0 : KERNEL(count_nonfinite)(y, rows, live);
+}
+
+// Where a slope may be no number, of those that are plain.
+COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float *saved, size_t rows, size_t live) {
+    vi count[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) count[q] = vi_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+        count[q] -= vi_below(q * LANES, live) & (activation_slope(kind, 0, vf_load(saved + r * FATHOM_PANEL + q * LANES)) < saturated_slope(kind, 0));
+    return (uint32_t)vi_sum16(count);
+}
+
+// What the values h of those blocks tell whose distances do not suffice.
+COLD static void KERNEL(signal_outputs_again)(
+    fathom_signal_blocks blocks, vi_four suffices, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, h += SIGNAL_BLOCK) {
+        double sums[3];
+        if (suffices[b]) continue;
+        KERNEL(moments_in_double)(h, rows, live, sums);
+        blocks.sums[FATHOM_OUTPUT_SUM * blocks.stride + b] = sums[0];
+        blocks.sums[FATHOM_OUTPUT_SQUARES * blocks.stride + b] = sums[1];
+        blocks.counts[FATHOM_NONFINITE * blocks.stride + b] += (uint16_t)sums[2];
+        if (sums[1] != sums[1] && slope_is_plain(kind)) blocks.counts[FATHOM_SATURATED * blocks.stride + b] = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
+    }
+}
+
+// Σ m² in float64, where in float32 too much of it was lost.
+COLD static double KERNEL(squares_in_double)(const float *m, size_t rows, size_t live) {
+    vd sums[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) sums[q] = vd_set(0);
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        vd wide = vf_to_double(vf_where(vi_below(q * LANES, live), vf_load(m + r * FATHOM_PANEL + q * LANES)));
+        sums[q] += wide * wide;
+    }
+    return vd_tree16(sums);
+}
+
+// The smallest entry of some rows other than zero, lane by lane: its bits less one, which of zero are the largest.
+INLINE void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS]) {
+    UNROLL for (int q = 0; q < VECTORS; q++) smallest[q] = (vu)vi_set(-1);
+    _Pragma("clang loop unroll_count(4)") for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
+        smallest[q] = __builtin_elementwise_min(smallest[q], (vu)vf_bits(vf_abs(vf_load(m + r * FATHOM_PANEL + q * LANES))) - 1);
+}
+
+// What the gradients of blocks tell where a sum of their squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
+COLD static void KERNEL(signal_gradients_again)(fathom_signal_blocks blocks, vf_four squares, int together, const float *dy, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, dy += SIGNAL_BLOCK) {
+        vu smallest[VECTORS];
+        vi subnormal = vi_set(0), other = vi_set(0);
+        KERNEL(smallest_of)(dy, rows, smallest);
+        UNROLL for (int q = 0; q < VECTORS; q++) {
+            vi mask = vi_below(q * LANES, live);
+            subnormal |= mask & (smallest[q] < 0x007fffff);
+            other |= mask & (smallest[q] != UINT32_MAX);
+        }
+        bool kept = (squares[b] >= FATHOM_LEAST_SQUARES && squares[b] < __builtin_inff()) || !vi_any(other);
+        blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] = kept ? squares[b] : KERNEL(squares_in_double)(dy, rows, live);
+        blocks.counts[FATHOM_SUBNORMAL * blocks.stride + b] = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
+    }
+}
+
+// And how many entries of dz are not finite, where the gradient's squares are not.
+COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int together, const float *dz, size_t rows, size_t live) {
+    for (int b = 0; b < together; b++, dz += SIGNAL_BLOCK)
+        if (!(blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] < __builtin_inf()))
+            blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
+}
+
+// Whether there are subnormal entries among those that are small, in neighbouring rows: behind a dropout as many are zero, of every block. Not inlined, since each way through
+// each activation asks; nor cold, since it would be as slow as small.
+__attribute__((noinline)) static bool KERNEL(some_subnormal)(const float *dy, size_t rows, size_t live) {
+    vu smallest[VECTORS];
+    vi subnormal = vi_set(0);
+    KERNEL(smallest_of)(dy, rows, smallest);
+    UNROLL for (int q = 0; q < VECTORS; q++) subnormal |= vi_below(q * LANES, live) & (smallest[q] < 0x007fffff);
+    return vi_any(subnormal);
+}
