@@ -1,6 +1,6 @@
 // Sum and sum of squares of a signal, panel by panel. Operation for operation reference/instrument.c. The next product reads the same signal, so the call costs its
 // arithmetic and no traffic; it runs beside that product, without a barrier. Batch normalization has those of its input made on its way, and what goes back through an
-// activation by its output those of the output: instrument/signal.h.
+// activation by its output those of the output, as a loss has the network's: instrument/signal.h.
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
 // Needs instrument/signal.h.
 

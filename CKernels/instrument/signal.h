@@ -160,7 +160,8 @@ INLINE void signal_slopes(
     vf_four sums = vf_trees16(squares, together);
     signal_put_sums(blocks, FATHOM_SLOPE_SQUARES, together, __builtin_convertvector(sums, vd_four));
     if (slope_is_binary(kind)) {
-        vi_four known = sums == sums, ones = __builtin_convertvector((vf_four)((vi_four)sums & known), vi_four);  // where a slope is no number signal_output counts
+        // Where a slope is no number signal_outputs_again counts.
+        vi_four known = sums == sums, ones = __builtin_convertvector((vf_four)((vi_four)sums & known), vi_four);
         signal_put_counts(blocks, FATHOM_SATURATED, together, __builtin_convertvector(((int32_t)(rows * live) - ones) & known, vu16_four));
     } else signal_put_counts(blocks, FATHOM_SATURATED, together, signal_saturated(lanes, together, live, paired));
     signal_put_counts(blocks, FATHOM_ALIVE, together, signal_alive(lanes, together, kind, live, paired));
@@ -168,7 +169,7 @@ INLINE void signal_slopes(
     if (!finite) KERNEL(signal_nonfinite)(blocks, together, dz, rows, live);
 }
 
-// And what their values h tell where φ′ is computed from them.
+// And what their values h tell, where φ′ is computed from them or nothing follows.
 INLINE void signal_outputs(
     fathom_signal_blocks blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live, bool paired) {
     vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];

@@ -13,8 +13,8 @@ private func evaluate(_ operation: fathom_operation, _ y: Panels, classes: [Int3
                 $0.loss = fathom_loss_arguments(
                     rows: y.rows, columns: y.columns, y: y.pointer, y_stride: y.stride, classes: labels.baseAddress,
                     targets: targets?.pointer, targets_stride: targets?.stride ?? 0, units: units?.pointer, parameter: parameter,
-                    smoothing: smoothing, class_weights: weights?.pointer, scale: scale, row_loss: losses.baseAddress, dy: result.gradient.pointer, dy_stride: result.gradient.stride,
-                    blocks: fathom_signal_blocks())
+                    smoothing: smoothing, class_weights: weights?.pointer, scale: scale, row_loss: losses.baseAddress, dy: result.gradient.pointer,
+                    dy_stride: result.gradient.stride, blocks: fathom_signal_blocks())
             })
         }
     }
