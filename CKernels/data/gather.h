@@ -27,8 +27,8 @@ INLINE float element(const char *source, size_t size) {
 }
 
 // `size` bytes an element, `widen` LANES of them to floats; all settled when this is inlined.
-// `rows` ≤ GATHER_ROWS rows of one step from row r on: the step's columns begin at source[i], and next[i] is soon to be read.
-INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r, size_t rows, const char *const source[], const char *const next[],
+// `rows` ≤ GATHER_ROWS rows of one step from row r on: row i's columns begin at source[i] + skipped, and next[i] + skipped is soon to be read.
+INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r, size_t rows, const char *const source[], const char *const next[], size_t skipped,
                         size_t size, vf (*widen)(const void *), bool standardize) {
     size_t whole = g->columns / FATHOM_PANEL, rest = g->columns % FATHOM_PANEL, padded = step * FATHOM_PANEL * fathom_panels(g->columns);
     float *first = g->x + (step * g->rows + r) * FATHOM_PANEL;
@@ -40,10 +40,10 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             mean[q] = vf_load(g->mean + padded + c + q * LANES);
             scale[q] = vf_load(g->scale + padded + c + q * LANES);
         }
-        for (size_t i = 0; i < rows; i++) {
-            if (c * size % 64 == 0) __builtin_prefetch(next[i] + c * size);
+        ROLLED for (size_t i = 0; i < rows; i++) {
+            if (c * size % 64 == 0) __builtin_prefetch(next[i] + skipped + c * size);
             UNROLL for (int q = 0; q < VECTORS; q++) {
-                vf value = widen(source[i] + (c + q * LANES) * size);
+                vf value = widen(source[i] + skipped + (c + q * LANES) * size);
                 if (standardize) value = (value - mean[q]) * scale[q];
                 vf_store(x + i * FATHOM_PANEL + q * LANES, value);
             }
@@ -54,42 +54,41 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
     size_t begin = whole * FATHOM_PANEL, c = 0;
     const float *mean = standardize ? g->mean + padded + begin : NULL, *scale = standardize ? g->scale + padded + begin : NULL;
     float *x = first + whole * g->x_stride;
-    for (; c + LANES <= rest; c += LANES) for (size_t i = 0; i < rows; i++) {
-        vf value = widen(source[i] + (begin + c) * size);
+    skipped += begin * size;
+    for (; c + LANES <= rest; c += LANES) ROLLED for (size_t i = 0; i < rows; i++) {
+        vf value = widen(source[i] + skipped + c * size);
         if (standardize) value = (value - vf_load(mean + c)) * vf_load(scale + c);
         vf_store(x + i * FATHOM_PANEL + c, value);
     }
-    for (size_t q = c / LANES; q < VECTORS; q++) for (size_t i = 0; i < rows; i++) vf_store(x + i * FATHOM_PANEL + q * LANES, vf_set(0));
-    for (; c + 4 <= rest; c += 4) for (size_t i = 0; i < rows; i++) {
-        four value = widen_four(source[i] + (begin + c) * size, size);
+    for (size_t q = c / LANES; q < VECTORS; q++) ROLLED for (size_t i = 0; i < rows; i++) vf_store(x + i * FATHOM_PANEL + q * LANES, vf_set(0));
+    for (; c + 4 <= rest; c += 4) ROLLED for (size_t i = 0; i < rows; i++) {
+        four value = widen_four(source[i] + skipped + c * size, size);
         if (standardize) value = (value - *(const four_floats *)(mean + c)) * *(const four_floats *)(scale + c);
         *(four_floats *)(x + i * FATHOM_PANEL + c) = value;
     }
     for (; c < rest; c++) {
-        _Pragma("clang loop vectorize(disable)")  // the rows lie anywhere
-        for (size_t i = 0; i < rows; i++) {
-            float value = element(source[i] + (begin + c) * size, size);
+        ROLLED for (size_t i = 0; i < rows; i++) {
+            float value = element(source[i] + skipped + c * size, size);
             x[i * FATHOM_PANEL + c] = standardize ? (value - mean[c]) * scale[c] : value;
         }
     }
 }
 
+// Where rows r ..< r + rows of the batch begin.
+INLINE void gather_from(const fathom_gather_arguments *g, size_t r, size_t rows, size_t size, const char *from[]) {
+    ROLLED for (size_t i = 0; i < rows; i++) from[i] = (const char *)g->source + size * g->source_stride * (g->order ? g->order[r + i] : r + i);
+}
+
 INLINE void gather(const fathom_gather_arguments *g, fathom_range range, size_t size, vf (*widen)(const void *), bool standardize) {
-    for (size_t r = range.row_begin; r < range.row_end; r += GATHER_ROWS) {
-        size_t rows = range.row_end - r < GATHER_ROWS ? range.row_end - r : GATHER_ROWS;
-        const char *source[GATHER_ROWS], *next[GATHER_ROWS];
-        for (size_t i = 0; i < rows; i++) {
-            size_t ahead = r + i + GATHER_ROWS < range.row_end ? r + i + GATHER_ROWS : r + i, skipped = range.panel_begin * g->columns;
-            source[i] = (const char *)g->source + size * (g->source_stride * (g->order ? g->order[r + i] : r + i) + skipped);
-            next[i] = (const char *)g->source + size * (g->source_stride * (g->order ? g->order[ahead] : ahead) + skipped);
-        }
-        for (size_t t = range.panel_begin; t < range.panel_end; t++) {
-            gather_step(g, t, r, rows, source, next, size, widen, standardize);
-            for (size_t i = 0; i < rows; i++) {
-                source[i] += size * g->columns;
-                next[i] += size * g->columns;
-            }
-        }
+    const char *from[2][GATHER_ROWS];  // these rows, and those that follow
+    size_t rows = least(range.row_end - range.row_begin, GATHER_ROWS), following, which = 0;
+    gather_from(g, range.row_begin, rows, size, from[0]);
+    for (size_t r = range.row_begin; r < range.row_end; r += rows, rows = following, which = !which) {
+        following = least(range.row_end - r - rows, GATHER_ROWS);
+        gather_from(g, r + rows, following, size, from[!which]);
+        ROLLED for (size_t i = following; i < rows; i++) from[!which][i] = from[which][i];
+        for (size_t t = range.panel_begin; t < range.panel_end; t++)
+            gather_step(g, t, r, rows, from[which], from[!which], size * t * g->columns, size, widen, standardize);
     }
 }
 

@@ -45,7 +45,7 @@ INLINE vi signal_columns(bool paired, int q, size_t live) {
 typedef struct signal_lanes {
     vf gradient[SIGNAL_BLOCKS * VECTORS], slope[SIGNAL_BLOCKS * VECTORS];
     vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of d
-    vu smallest[SIGNAL_BLOCKS * VECTORS];                               // |gradient|'s bits
+    vi common[VECTORS];  // bits that all gradients have: where one is of the exponent, as from 2⁻⁶³ up to 2, none is zero or subnormal
     vi saturated[SIGNAL_BLOCKS * VECTORS], alive[SIGNAL_BLOCKS * VECTORS];  // minus the counts; a mask
 } signal_lanes;
 
@@ -53,13 +53,13 @@ INLINE void signal_clear(signal_lanes *s) {
     UNROLL for (int j = 0; j < SIGNAL_BLOCKS * VECTORS; j++) {
         s->gradient[j] = s->slope[j] = s->sum[j] = s->squares[j] = vf_set(0);
         s->saturated[j] = s->alive[j] = vi_set(0);
-        s->smallest[j] = (vu)vi_set(-1);
     }
+    UNROLL for (int q = 0; q < VECTORS; q++) s->common[q] = vi_set(-1);
 }
 
 INLINE void signal_add_gradient(signal_lanes *s, int j, vf gradient) {
     s->gradient[j] = vf_fma(gradient, gradient, s->gradient[j]);
-    s->smallest[j] = __builtin_elementwise_min(s->smallest[j], (vu)vf_bits(vf_abs(gradient)));
+    s->common[j % VECTORS] &= vf_bits(gradient);
 }
 
 INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf slope, float threshold) {
@@ -93,20 +93,15 @@ INLINE void signal_put_counts(fathom_signal_blocks blocks, int which, int togeth
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
 INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
-    vu smallest[VECTORS];
-    vi small = vi_set(0);  // zero is too
+    vi small = vi_set(0);  // where some may be
     UNROLL for (int q = 0; q < VECTORS; q++) {
         vi mask = signal_columns(paired, q, live);
-        smallest[q] = (vu)vi_set(-1);
-        UNROLL for (int j = q; j < together * VECTORS; j += VECTORS) {
-            squares[j] = vf_where(mask, lanes->gradient[j]);
-            smallest[q] = __builtin_elementwise_min(smallest[q], lanes->smallest[j]);
-        }
-        small |= mask & (smallest[q] < 0x00800000);
+        UNROLL for (int j = q; j < together * VECTORS; j += VECTORS) squares[j] = vf_where(mask, lanes->gradient[j]);
+        small |= mask & ((lanes->common[q] & 0x7f800000) == 0);
     }
     vf_four sums = vf_trees16(squares, together);
-    bool common = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
-    if (!common || (vi_any(small) && KERNEL(some_subnormal)(dy, (size_t)together * rows, live))) {
+    bool usual = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
+    if (SELDOM(!usual || (vi_any(small) && KERNEL(some_subnormal)(dy, (size_t)together * rows, live)))) {
         KERNEL(signal_gradients_again)(blocks, sums, together, dy, rows, live);
         return false;
     }
@@ -166,7 +161,7 @@ INLINE void signal_slopes(
     } else signal_put_counts(blocks, FATHOM_SATURATED, together, signal_saturated(lanes, together, live, paired));
     signal_put_counts(blocks, FATHOM_ALIVE, together, signal_alive(lanes, together, kind, live, paired));
     signal_put_counts(blocks, FATHOM_NONFINITE, together, (vu16_four){0});
-    if (!finite) KERNEL(signal_nonfinite)(blocks, together, dz, rows, live);
+    if (SELDOM(!finite)) KERNEL(signal_nonfinite)(blocks, together, dz, rows, live);
 }
 
 // And what their values h tell, where φ′ is computed from them or nothing follows.
@@ -191,5 +186,5 @@ INLINE void signal_outputs(
     signal_put_sums(blocks, FATHOM_OUTPUT_SQUARES, together, of_squares);
     float share = 1 / (0.875f * (float)n);
     vi_four suffices = (q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q);
-    if (!__builtin_reduce_and(suffices)) KERNEL(signal_outputs_again)(blocks, suffices, together, kind, h, rows, live);
+    if (SELDOM(!__builtin_reduce_and(suffices))) KERNEL(signal_outputs_again)(blocks, suffices, together, kind, h, rows, live);
 }

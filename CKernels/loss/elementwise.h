@@ -37,14 +37,16 @@ INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale,
     return vf_to_double(vf_max(y, vf_set(0))) - vf_to_double(y) * vf_to_double(t) + vf_to_double(vf_log1p(e));
 }
 
-// Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns.
-INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size_t panel, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
+// Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns. The only panel's terms are not added to zeros, which would have to be written.
+INLINE void terms_of_panel(
+    const fathom_loss_arguments *l, loss_term *term, size_t panel, bool is_only, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
     vf parameter = vf_set(l->parameter), scale = vf_set(l->scale);
     const float *y = l->y + panel * l->y_stride + begin * FATHOM_PANEL, *targets = l->targets + panel * l->targets_stride + begin * FATHOM_PANEL;
     float *dy = l->dy ? l->dy + panel * l->dy_stride + begin * FATHOM_PANEL : NULL;
     UNROLL for (int q = 0; q < VECTORS; q++) {
         if ((size_t)q * LANES >= live) {
             for (size_t i = 0; dy && i < rows; i++) vf_store(dy + i * FATHOM_PANEL + q * LANES, vf_set(0));
+            for (size_t i = 0; is_only && i < rows; i++) sums[i][q] = vd_set(0);
             continue;
         }
         vi mask = vi_below(q * LANES, live);
@@ -52,8 +54,8 @@ INLINE void terms_of_panel(const fathom_loss_arguments *l, loss_term *term, size
         for (size_t i = 0; i < rows; i++) {
             size_t at = i * FATHOM_PANEL + q * LANES;
             vf gradient;
-            vd loss = term(vf_load(y + at), vf_load(targets + at), unit, parameter, scale, &gradient);
-            sums[i][q] += vd_select(__builtin_convertvector(mask, vl), loss, vd_set(0));
+            vd loss = vd_select(__builtin_convertvector(mask, vl), term(vf_load(y + at), vf_load(targets + at), unit, parameter, scale, &gradient), vd_set(0));
+            sums[i][q] = is_only ? loss : sums[i][q] + loss;
             if (dy) vf_store(dy + at, vf_where(mask, gradient));
         }
     }
@@ -69,24 +71,26 @@ static void KERNEL(tell_rows)(const fathom_loss_arguments *l, size_t begin, size
     }
 }
 
-// Of those that have been read up to row `end`, as soon as they are as many blocks as go together, or the last; *told are done.
-INLINE void tell_outputs(const fathom_loss_arguments *l, fathom_range range, size_t end, size_t *told) {
-    if (!l->blocks.sums || (end < range.row_end && end - *told < 16 * SIGNAL_BLOCKS)) return;
-    KERNEL(tell_rows)(l, *told, end);
-    *told = end;
+enum { LOSS_ROWS = 16 };  // that go through a panel together, for the reason given in loss/softmax.h
+
+INLINE void terms_of_rows(const fathom_loss_arguments *l, loss_term *term, size_t begin, size_t rows) {
+    size_t whole = l->columns / FATHOM_PANEL, rest = l->columns % FATHOM_PANEL;
+    vd sums[LOSS_ROWS][VECTORS];
+    if (fathom_panels(l->columns) == 1) terms_of_panel(l, term, 0, true, l->columns, begin, rows, sums);
+    else {
+        __builtin_memset(sums, 0, sizeof sums);
+        for (size_t p = 0; p < whole; p++) terms_of_panel(l, term, p, false, FATHOM_PANEL, begin, rows, sums);
+        if (rest) terms_of_panel(l, term, whole, false, rest, begin, rows, sums);
+    }
+    for (size_t i = 0; i < rows; i++) l->row_loss[begin + i] = vd_tree16(sums[i]);
 }
 
-// Sixteen rows go through a panel together, for the reason given in loss/softmax.h.
+// As many rows as are blocks that go together are told of while they are in the cache.
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
-    enum { ROWS = 16 };
-    size_t whole = l->columns / FATHOM_PANEL, rest = l->columns % FATHOM_PANEL, told = range.row_begin;
-    for (size_t r = range.row_begin; r < range.row_end; r += ROWS) {
-        size_t rows = range.row_end - r < ROWS ? range.row_end - r : ROWS;
-        vd sums[ROWS][VECTORS] = {0};
-        for (size_t p = 0; p < whole; p++) terms_of_panel(l, term, p, FATHOM_PANEL, r, rows, sums);
-        if (rest) terms_of_panel(l, term, whole, rest, r, rows, sums);
-        for (size_t i = 0; i < rows; i++) l->row_loss[r + i] = vd_tree16(sums[i]);
-        tell_outputs(l, range, r + rows, &told);
+    for (size_t r = range.row_begin, stop; r < range.row_end; r = stop) {
+        stop = least(r + 16 * SIGNAL_BLOCKS, range.row_end);
+        for (size_t begin = r; begin < stop; begin += LOSS_ROWS) terms_of_rows(l, term, begin, least(LOSS_ROWS, stop - begin));
+        if (l->blocks.sums) KERNEL(tell_rows)(l, r, stop);
     }
 }
 

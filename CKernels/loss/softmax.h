@@ -189,10 +189,9 @@ INLINE void cross_entropy_rows(const fathom_loss_arguments *l, const smoothing *
 static void KERNEL(softmax_cross_entropy)(const fathom_arguments *arguments, fathom_range range) {
     const fathom_loss_arguments *l = &arguments->loss;
     smoothing h = smoothing_of(l);
-    size_t told = range.row_begin;
-    for (size_t r = range.row_begin, end; r < range.row_end; r = end) {
-        end = least(r + SOFTMAX_ROWS, range.row_end);
-        cross_entropy_rows(l, &h, r, end - r);
-        tell_outputs(l, range, end, &told);
+    for (size_t r = range.row_begin, stop; r < range.row_end; r = stop) {
+        stop = least(r + 16 * SIGNAL_BLOCKS, range.row_end);
+        for (size_t begin = r; begin < stop; begin += SOFTMAX_ROWS) cross_entropy_rows(l, &h, begin, least(SOFTMAX_ROWS, stop - begin));
+        if (l->blocks.sums) KERNEL(tell_rows)(l, r, stop);
     }
 }

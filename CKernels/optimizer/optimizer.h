@@ -11,14 +11,20 @@ INLINE vf clipped(vf g, vf coefficient, vf limit) {
 // What a pass holds in registers: the step's numbers.
 typedef struct pass_numbers {
     vf coefficient, limit, rate, decay, momentum, beta1, beta1_rest, beta2, beta2_rest, correction2, epsilon;
-    bool nesterov;
+    bool nesterov, limits;  // whether the limit is finite
 } pass_numbers;
+
+// One vector of the gradient, clipped. Without a limit on values it is not compared: the units that compare multiply too, and are what summing up changes waits for.
+INLINE vf pass_gradient(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i) {
+    vf g = vf_load(o->g + i);
+    return n->limits ? clipped(g, n->coefficient, n->limit) : g * n->coefficient;
+}
 
 // What becomes of one vector of parameters, whose state is moved on.
 typedef vf pass_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter);
 
 INLINE vf sgd_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
-    vf direction = clipped(vf_load(o->g + i), n->coefficient, n->limit);
+    vf direction = pass_gradient(o, n, i);
     if (o->m) {
         vf velocity = vf_fma(n->momentum, vf_load(o->m + i), direction);
         vf_store(o->m + i, velocity);
@@ -28,7 +34,7 @@ INLINE vf sgd_step(const fathom_optimizer_arguments *o, const pass_numbers *n, s
 }
 
 INLINE vf adam_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
-    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit), old = vf_load(o->m + i);
+    vf gradient = pass_gradient(o, n, i), old = vf_load(o->m + i);
     vf first = vf_fma(n->beta1_rest, gradient - old, old);
     vf second = vf_fma(n->beta2_rest * gradient, gradient, n->beta2 * vf_load(o->v + i));
     vf_store(o->m + i, first);
@@ -37,7 +43,7 @@ INLINE vf adam_step(const fathom_optimizer_arguments *o, const pass_numbers *n, 
 }
 
 INLINE vf rmsprop_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
-    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit);
+    vf gradient = pass_gradient(o, n, i);
     vf second = vf_fma(n->beta2_rest * gradient, gradient, n->beta2 * vf_load(o->v + i));
     vf direction = gradient / (vf_sqrt(second) + n->epsilon);
     if (o->m) {
@@ -49,7 +55,7 @@ INLINE vf rmsprop_step(const fathom_optimizer_arguments *o, const pass_numbers *
 }
 
 INLINE vf lion_step(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i, vf parameter) {
-    vf gradient = clipped(vf_load(o->g + i), n->coefficient, n->limit), old = vf_load(o->m + i);
+    vf gradient = pass_gradient(o, n, i), old = vf_load(o->m + i);
     vf blend = vf_fma(n->beta1_rest, gradient, n->beta1 * old);
     vf step = vf_select(blend > 0, n->rate, vf_select(blend < 0, -n->rate, blend));
     vf_store(o->m + i, vf_fma(n->beta2_rest, gradient, n->beta2 * old));
@@ -115,6 +121,7 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
     pass_numbers n = {
         vf_set(u->clip_coefficient), vf_set(u->clip_value), vf_set(rate), vf_set(-(u->learning_rate * o.decay)), vf_set(u->momentum), vf_set(u->beta1),
         vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
+        u->clip_value < __builtin_inff(),
     };
     const fathom_segment whole = {0, range.row_end, 0, NULL};
     for (const fathom_segment *s = o.segments ? o.segments : &whole;; s++) {
