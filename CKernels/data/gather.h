@@ -27,13 +27,13 @@ INLINE float element(const char *source, size_t size) {
 }
 
 // `size` bytes an element, `widen` LANES of them to floats; all settled when this is inlined.
-// `rows` ≤ GATHER_ROWS rows of one step from row r on: row i's columns begin at source[i] + skipped, and next[i] + skipped is soon to be read.
+// `rows` ≤ GATHER_ROWS rows of one step from row r on: row i's columns begin `skipped` bytes behind source[i]; those behind next[i] are gathered next and asked for.
 INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r, size_t rows, const char *const source[], const char *const next[], size_t skipped,
                         size_t size, vf (*widen)(const void *), bool standardize) {
     size_t whole = g->columns / FATHOM_PANEL, rest = g->columns % FATHOM_PANEL, padded = step * FATHOM_PANEL * fathom_panels(g->columns);
     float *first = g->x + (step * g->rows + r) * FATHOM_PANEL;
     for (size_t p = 0; p < whole; p++) {
-        size_t c = p * FATHOM_PANEL;
+        size_t c = p * FATHOM_PANEL, at = skipped + c * size;
         float *x = first + p * g->x_stride;
         vf mean[VECTORS], scale[VECTORS];
         if (standardize) UNROLL for (int q = 0; q < VECTORS; q++) {
@@ -41,9 +41,9 @@ INLINE void gather_step(const fathom_gather_arguments *g, size_t step, size_t r,
             scale[q] = vf_load(g->scale + padded + c + q * LANES);
         }
         ROLLED for (size_t i = 0; i < rows; i++) {
-            if (c * size % 64 == 0) __builtin_prefetch(next[i] + skipped + c * size);
+            if (c * size % 64 == 0) __builtin_prefetch(next[i] + at);
             UNROLL for (int q = 0; q < VECTORS; q++) {
-                vf value = widen(source[i] + skipped + (c + q * LANES) * size);
+                vf value = widen(source[i] + at + q * LANES * size);
                 if (standardize) value = (value - mean[q]) * scale[q];
                 vf_store(x + i * FATHOM_PANEL + q * LANES, value);
             }
@@ -80,7 +80,7 @@ INLINE void gather_from(const fathom_gather_arguments *g, size_t r, size_t rows,
 }
 
 INLINE void gather(const fathom_gather_arguments *g, fathom_range range, size_t size, vf (*widen)(const void *), bool standardize) {
-    const char *from[2][GATHER_ROWS];  // these rows, and those that follow
+    const char *from[2][GATHER_ROWS];  // the rows gathered, and those that follow; behind the last ones these again, so that what is asked for exists
     size_t rows = least(range.row_end - range.row_begin, GATHER_ROWS), following, which = 0;
     gather_from(g, range.row_begin, rows, size, from[0]);
     for (size_t r = range.row_begin; r < range.row_end; r += rows, rows = following, which = !which) {

@@ -45,7 +45,8 @@ INLINE vi signal_columns(bool paired, int q, size_t live) {
 typedef struct signal_lanes {
     vf gradient[SIGNAL_BLOCKS * VECTORS], slope[SIGNAL_BLOCKS * VECTORS];
     vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of d
-    vi common[VECTORS];  // bits that all gradients have: where one is of the exponent, as from 2⁻⁶³ up to 2, none is zero or subnormal
+    // Of each lane the bits that the gradients of all blocks have in common: where one is of the exponent none is zero or subnormal. From 2⁻⁶³ to below 2 all share one.
+    vi common[VECTORS];
     vi saturated[SIGNAL_BLOCKS * VECTORS], alive[SIGNAL_BLOCKS * VECTORS];  // minus the counts; a mask
 } signal_lanes;
 
@@ -93,7 +94,7 @@ INLINE void signal_put_counts(fathom_signal_blocks blocks, int which, int togeth
 // What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
 INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
     vf squares[SIGNAL_BLOCKS * VECTORS];
-    vi small = vi_set(0);  // where some may be
+    vi small = vi_set(0);  // lanes in which some may be zero or subnormal
     UNROLL for (int q = 0; q < VECTORS; q++) {
         vi mask = signal_columns(paired, q, live);
         UNROLL for (int j = q; j < together * VECTORS; j += VECTORS) squares[j] = vf_where(mask, lanes->gradient[j]);

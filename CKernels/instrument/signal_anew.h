@@ -104,8 +104,8 @@ COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int toget
             blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
 }
 
-// Whether there are subnormal entries among those that are small, in neighbouring rows: behind a dropout as many are zero, of every block. Not inlined, since each way through
-// each activation asks; nor cold, since it would be as slow as small.
+// Whether there are subnormal entries in neighbouring rows whose gradients have no bit of the exponent in common: behind a dropout some of every block are zero, and values of 2
+// and more may lie beside smaller ones. Not inlined, since each way through each activation asks; nor cold, since this is common.
 __attribute__((noinline)) static bool KERNEL(some_subnormal)(const float *dy, size_t rows, size_t live) {
     vu smallest[VECTORS];
     vi subnormal = vi_set(0);

@@ -37,7 +37,7 @@ INLINE vd binary_cross_entropy_term(vf y, vf t, vf unit, vf parameter, vf scale,
     return vf_to_double(vf_max(y, vf_set(0))) - vf_to_double(y) * vf_to_double(t) + vf_to_double(vf_log1p(e));
 }
 
-// Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns. The only panel's terms are not added to zeros, which would have to be written.
+// Rows begin ..< begin + rows of one panel, `live` of whose lanes are columns. Where the panel is the only one its terms are stored in `sums`, which need not be cleared.
 INLINE void terms_of_panel(
     const fathom_loss_arguments *l, loss_term *term, size_t panel, bool is_only, size_t live, size_t begin, size_t rows, vd sums[][VECTORS]) {
     vf parameter = vf_set(l->parameter), scale = vf_set(l->scale);
@@ -85,10 +85,11 @@ INLINE void terms_of_rows(const fathom_loss_arguments *l, loss_term *term, size_
     for (size_t i = 0; i < rows; i++) l->row_loss[begin + i] = vd_tree16(sums[i]);
 }
 
-// As many rows as are blocks that go together are told of while they are in the cache.
+enum { TOLD_ROWS = 16 * SIGNAL_BLOCKS };  // as many as blocks go together: told of while they are in the cache
+
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     for (size_t r = range.row_begin, stop; r < range.row_end; r = stop) {
-        stop = least(r + 16 * SIGNAL_BLOCKS, range.row_end);
+        stop = least(r + TOLD_ROWS, range.row_end);
         for (size_t begin = r; begin < stop; begin += LOSS_ROWS) terms_of_rows(l, term, begin, least(LOSS_ROWS, stop - begin));
         if (l->blocks.sums) KERNEL(tell_rows)(l, r, stop);
     }

@@ -190,7 +190,7 @@ static void KERNEL(softmax_cross_entropy)(const fathom_arguments *arguments, fat
     const fathom_loss_arguments *l = &arguments->loss;
     smoothing h = smoothing_of(l);
     for (size_t r = range.row_begin, stop; r < range.row_end; r = stop) {
-        stop = least(r + 16 * SIGNAL_BLOCKS, range.row_end);
+        stop = least(r + TOLD_ROWS, range.row_end);
         for (size_t begin = r; begin < stop; begin += SOFTMAX_ROWS) cross_entropy_rows(l, &h, begin, least(SOFTMAX_ROWS, stop - begin));
         if (l->blocks.sums) KERNEL(tell_rows)(l, r, stop);
     }

@@ -11,10 +11,11 @@ INLINE vf clipped(vf g, vf coefficient, vf limit) {
 // What a pass holds in registers: the step's numbers.
 typedef struct pass_numbers {
     vf coefficient, limit, rate, decay, momentum, beta1, beta1_rest, beta2, beta2_rest, correction2, epsilon;
-    bool nesterov, limits;  // whether the limit is finite
+    bool nesterov;
+    bool limits;  // whether values are limited
 } pass_numbers;
 
-// One vector of the gradient, clipped. Without a limit on values it is not compared: the units that compare multiply too, and are what summing up changes waits for.
+// One vector of the gradient, clipped. Where values have no limit nothing is compared: comparisons take the units that multiply, and these are what counts once changes are summed.
 INLINE vf pass_gradient(const fathom_optimizer_arguments *o, const pass_numbers *n, size_t i) {
     vf g = vf_load(o->g + i);
     return n->limits ? clipped(g, n->coefficient, n->limit) : g * n->coefficient;

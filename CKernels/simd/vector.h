@@ -14,9 +14,9 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define ROLLED _Pragma("clang loop vectorize(disable) unroll(disable)")  // as it is written
+#define ROLLED _Pragma("clang loop vectorize(disable) unroll(disable)")  // neither vectorized nor unrolled
 #define COLD __attribute__((noinline, cold))
-#define SELDOM(condition) __builtin_expect(condition, 0)  // what follows is moved out of the way
+#define SELDOM(condition) __builtin_expect(condition, 0)  // the code it guards is moved out of the way
 #define INLINE static inline __attribute__((always_inline))
 #define FENCE __asm__ volatile("" ::: "memory")  // clang moves no load or store across it
 
