@@ -1,6 +1,5 @@
-// What an optimizer's pass did to the rows of a segment in one block: see fathom_segment. Operation for operation reference/instrument.c.
-// Where a vector is a panel there are 32 registers, and the sums are made in the pass itself; elsewhere in a loop of their own, since beside adam's numbers there
-// are none for them. Documentation/decisions/instruments.md has the times.
+// What an optimizer's pass did to the rows of a segment in one block, summed in the pass itself: see fathom_segment. Operation for operation
+// reference/instrument.c. Documentation/decisions/instruments.md has the times.
 
 typedef struct change_lanes {
     vd before[VECTORS], change[VECTORS];
@@ -11,12 +10,6 @@ INLINE void change_add(vf *of_before, vf *of_change, vf before, vf after) {
     vf change = (after - before) * 0x1p32f;
     *of_before = vf_fma(before, before, *of_before);
     *of_change = vf_fma(change, change, *of_change);
-}
-
-// Of up to 16 rows: what they were, and where they are now.
-INLINE void change_add_rows(vf *of_before, vf *of_change, const vf *before, const float *after, size_t rows) {
-    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++)
-        change_add(&of_before[q], &of_change[q], before[r * VECTORS + q], vf_load(after + r * FATHOM_PANEL + q * LANES));
 }
 
 INLINE void change_add_chain(change_lanes *lanes, const vf *of_before, const vf *of_change) {

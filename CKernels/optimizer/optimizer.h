@@ -81,17 +81,15 @@ INLINE void measured_rows(
     const fathom_optimizer_arguments *o, const pass_numbers *n, size_t begin, size_t end, size_t stop, bool is_far, change_lanes *lanes,
     pass_step *step) {
     for (size_t row = begin; row < end; row += FATHOM_CHANGE_CHAIN) {
-        vf kept[FATHOM_CHANGE_CHAIN * VECTORS], of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
+        vf of_before[VECTORS] = {0}, of_change[VECTORS] = {0};
         size_t rows = least(FATHOM_CHANGE_CHAIN, end - row);
         for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
             size_t i = (row + r) * FATHOM_PANEL + q * LANES;
             ask_ahead(o, i, stop, is_far);
             vf before = vf_load(o->p + i), after = step(o, n, i, before);
             vf_store(o->p + i, after);
-            if (VECTORS == 1) change_add(of_before, of_change, before, after);
-            else kept[r * VECTORS + q] = before;
+            change_add(&of_before[q], &of_change[q], before, after);
         }
-        if (VECTORS > 1) change_add_rows(of_before, of_change, kept, o->p + row * FATHOM_PANEL, rows);
         change_add_chain(lanes, of_before, of_change);
     }
 }
@@ -119,10 +117,13 @@ INLINE void optimizer_pass(const fathom_optimizer_arguments *arguments, fathom_r
     const fathom_update *u = arguments->update;
     fathom_optimizer_arguments o = *arguments;
     if (!has_m) o.m = NULL;
+    __builtin_assume(!has_m || o.m);
+    int32_t limit_bits;  // an integer is compared once for all rows; a float in each, with what multiplies
+    __builtin_memcpy(&limit_bits, &u->clip_value, sizeof limit_bits);
     pass_numbers n = {
         vf_set(u->clip_coefficient), vf_set(u->clip_value), vf_set(rate), vf_set(-(u->learning_rate * o.decay)), vf_set(u->momentum), vf_set(u->beta1),
         vf_set(1 - u->beta1), vf_set(u->beta2), vf_set(1 - u->beta2), vf_set(u->correction2), vf_set(u->epsilon), nesterov,
-        u->clip_value < __builtin_inff(),
+        limit_bits < 0x7f800000,
     };
     const fathom_segment whole = {0, range.row_end, 0, NULL};
     for (const fathom_segment *s = o.segments ? o.segments : &whole;; s++) {
