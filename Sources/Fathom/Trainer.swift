@@ -38,7 +38,7 @@ public final class Trainer {
     /// How many of them were clipped.
     public internal(set) var stepsClipped = 0
     /// The share of the steps that were clipped; nil where there is no clipping, or no step.
-    public var clipRate: Double? { clipping.gradientStages.isEmpty || stepsTaken == 0 ? nil : Double(stepsClipped) / Double(stepsTaken) }
+    public var clipRate: Double? { !clipping.hasGradientStages || stepsTaken == 0 ? nil : Double(stepsClipped) / Double(stepsTaken) }
 
     /// The model being trained. Steps write to its storage, so it does not leave the trainer. Its values are those of the last update made: see `settled`.
     let live: Model

@@ -6,6 +6,9 @@ import FathomFormats
 struct EventLog {
     private let history: History
     private let prints: Bool
+    private static let linesTogether = 32
+    /// Steps whose lines are still to be made.
+    private var steps: [() -> JSON] = []
     private var unprinted = ""
     private var lastFlush = ContinuousClock.now
     /// Whether the reader of standard output is gone.
@@ -17,6 +20,22 @@ struct EventLog {
     }
 
     mutating func add(_ event: JSON) {
+        makeLines()
+        write(event)
+    }
+
+    /// Adds a step's event, whose line is made together with those of other steps: what makes lines is code that a step's products push out of the caches.
+    mutating func add(step event: @escaping () -> JSON) {
+        steps.append(event)
+        if steps.count == Self.linesTogether { makeLines() }
+    }
+
+    private mutating func makeLines() {
+        for event in steps { write(event()) }
+        steps.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func write(_ event: JSON) {
         let line = event.bytes
         history.append(line)
         if prints { unprinted += String(decoding: line, as: UTF8.self) + "\n" }
@@ -29,6 +48,7 @@ struct EventLog {
 
     mutating func flush() throws {
         lastFlush = .now
+        makeLines()
         try history.flush()
         guard prints, !isReaderGone else { return }
         do { try StandardStreams.result(unprinted) } catch is OutputClosed { isReaderGone = true }

@@ -132,9 +132,8 @@ final class TrainingRun {
         guard let line = unwritten else { return }
         unwritten = nil
         if line.step.step == trainer.stepsTaken { trainer.makeUpdate() }
-        log.add(Event.step(
-            line.step, epoch: line.epoch, layers: line.layers.map(trainer.withChanges), exponents: line.layers == nil ? [] : try trainer.exponents(),
-            branches: line.layers == nil ? [] : trainer.branchRatios))
+        let layers = line.layers.map(trainer.withChanges), exponents = layers == nil ? [] : try trainer.exponents(), branches = layers == nil ? [] : trainer.branchRatios
+        log.add(step: { Event.step(line.step, epoch: line.epoch, layers: layers, exponents: exponents, branches: branches) })
         for alarm in line.alarms { warn(alarm, at: line.step.step) }
     }
 

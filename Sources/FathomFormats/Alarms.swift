@@ -40,11 +40,23 @@ public struct Alarms: Sendable, Equatable {
 
     /// - Parameter layers: of one step, in the network's order.
     public mutating func look(at layers: [LayerStatistics]) -> [Alarm] {
+        if lasts.isEmpty && Self.isCalm(layers) { return [] }
         guard let last = Self.last(of: layers) else { return [] }
         let ends = Self.branchEnds(of: layers), front = Self.largestInFront(layers)
         return [Alarm.Kind.vanishing, .exploding, .saturated, .dead].compactMap { kind in
             see(kind, layers.indices.compactMap { Self.affected(kind, layers[$0], last: last, front: front, branchEnd: ends[$0].map { layers[$0] }) }, of: layers.count)
         }
+    }
+
+    /// Whether nothing can hold, whatever the layers are measured against: no gradient is 500 times another (NaN is beside nothing), and nothing is saturated or
+    /// dead. So it is in most steps, and to say so allocates nothing.
+    private static func isCalm(_ layers: [LayerStatistics]) -> Bool {
+        var least = Double.infinity, largest = 0.0
+        for layer in layers {
+            if let signal = layer.signalPerEntry { (least, largest) = (min(least, signal), max(largest, signal)) }
+            if (layer.saturated ?? 0) >= share || (layer.dead ?? 0) >= share { return false }
+        }
+        return largest <= gain / 2 * least
     }
 
     /// A layer in which something holds.

@@ -30,10 +30,16 @@ public enum Event {
         return .object(members)
     }
 
+    /// All layers are written as text at once: a deep network has a thousand numbers a step, and a value for each took four times as long.
     private static func told(_ layers: [LayerStatistics], _ exponents: [LayerExponents], _ branches: [BranchRatio]) -> [JSON.Member] {
-        let full: [LayerExponents?] = exponents.isEmpty ? Array(repeating: nil, count: layers.count) : exponents
-        return [.init("layers", .array(zip(layers, full).map { $0.json($1) }))]
-            + (branches.isEmpty ? [] : [.init("residuals", .array(branches.map(\.json)))])
+        var text: [UInt8] = []
+        text.reserveCapacity(512 * layers.count)
+        for (index, layer) in layers.enumerated() {
+            text += index == 0 ? "[".utf8 : ", ".utf8
+            layer.write(exponents.isEmpty ? nil : exponents[index], to: &text)
+        }
+        text += layers.isEmpty ? "[]".utf8 : "]".utf8
+        return [.init("layers", .written(text))] + (branches.isEmpty ? [] : [.init("residuals", .array(branches.map(\.json)))])
     }
 
     /// A step whose loss or gradient was not finite, and that changed nothing: it has every member that another step has.
@@ -113,46 +119,43 @@ public enum Event {
 }
 
 extension LayerStatistics {
-    /// A member of `layers`, but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is nothing to tell of, or is not finite, is
-    /// null, with the reason beside it. Written as text at once: a deep network has a thousand numbers a step, and a value for each took four times as long.
-    func json(_ exponents: LayerExponents?) -> JSON {
-        var text: [UInt8] = []
-        text.reserveCapacity(512)
+    /// Writes a member of `layers`: numbers but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is
+    /// nothing to tell of, or is not finite, is null, with the reason beside it.
+    fileprivate func write(_ exponents: LayerExponents?, to text: inout [UInt8]) {
         text += "{\"name\":\"".utf8
         text += name.utf8
-        text.append(0x22)
+        text.append(UInt8(ascii: "\""))
+        /// - Parameter key: with all that stands before the value, which one copy then brings.
         func add(_ key: StaticString, _ value: Double?, isExact: Bool = false, without reason: String = "") {
-            text += [0x2C, 0x20, 0x22]  // , "
             key.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
-            text += [0x22, 0x3A]  // ":
             if let value, value.isFinite {
                 let rounded = Float(value)
                 if !isExact && (rounded.isNormal || value == 0) { JSON.write(rounded, to: &text) } else { JSON.write(value, to: &text) }
             } else {
-                text += "null, \"\(key)_reason\":\"\(value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason)\"".utf8
+                let reason = value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason
+                text += "null\("\(key)".dropLast(2))_reason\":\"\(reason)\"".utf8
             }
         }
-        add("gradient_norm", gradientNorm, isExact: true)
-        guard let signalGradientNorm else { return .written(text + "}".utf8) }
-        add("signal_gradient_norm", signalGradientNorm)
-        add("weight_norm", weightNorm, without: "the step changed nothing")
-        add("update_ratio", updateRatio, without: weightNorm == nil ? "the step changed nothing" : "the weights are 0")
-        add("activation_mean", activationMean)
-        add("activation_std", activationStd)
-        add("slope_mean_square", slopeMeanSquare, without: "a gated cell")
-        add("saturated", saturated, without: "a gated cell")
-        add("dead", dead, without: "a gated cell")
+        add(", \"gradient_norm\":", gradientNorm, isExact: true)
+        defer { text.append(UInt8(ascii: "}")) }
+        guard let signalGradientNorm else { return }
+        add(", \"signal_gradient_norm\":", signalGradientNorm)
+        add(", \"weight_norm\":", weightNorm, without: "the step changed nothing")
+        add(", \"update_ratio\":", updateRatio, without: weightNorm == nil ? "the step changed nothing" : "the weights are 0")
+        add(", \"activation_mean\":", activationMean)
+        add(", \"activation_std\":", activationStd)
+        add(", \"slope_mean_square\":", slopeMeanSquare, without: "a gated cell")
+        add(", \"saturated\":", saturated, without: "a gated cell")
+        add(", \"dead\":", dead, without: "a gated cell")
         text += ", \"subnormal\":".utf8
         text += String(subnormal).utf8
         text += ", \"nonfinite\":".utf8
         text += String(nonfinite).utf8
-        if let exponents {
-            for (key, histogram) in [("gradient", exponents.gradient), ("weight", exponents.weight), ("activation", exponents.activation)] {
-                text += ", \"\(key)_exponents\":".utf8
-                text += histogram.json.bytes
-            }
+        guard let exponents else { return }
+        for (key, histogram) in [("gradient", exponents.gradient), ("weight", exponents.weight), ("activation", exponents.activation)] {
+            text += ", \"\(key)_exponents\":".utf8
+            text += histogram.json.bytes
         }
-        return .written(text + "}".utf8)
     }
 }
 

@@ -91,6 +91,16 @@ import Testing
         #expect(warned(named(["0.linear": 0, "2.linear": 0, "4.linear": 1])).map(\.kind) == [.vanishing])
     }
 
+    @Test("A little more than a factor of 1,000 is seen at once, a little less is not, and a gradient that is no number is neither") func threshold() {
+        #expect(warned(named(["0.linear": 1_001, "2.linear": 1, "4.linear": 1])).map(\.kind) == [.exploding])
+        #expect(warned(named(["0.linear": 1, "2.linear": 1, "4.linear": 1 / 1_001])).map(\.kind) == [.exploding])
+        #expect(warned(named(["0.linear": 1 / 1_001, "2.linear": 1, "4.linear": 1])).map(\.kind) == [.vanishing])
+        #expect(warned(named(["0.linear": 999, "2.linear": 1, "4.linear": 1])).isEmpty && warned(named(["0.linear": 1 / 999, "2.linear": 1, "4.linear": 1])).isEmpty)
+        #expect(warned(layers(saturated: [0.9])).map(\.kind) == [.saturated] && warned(layers(dead: [0.9])).map(\.kind) == [.dead])
+        for strange in [Double.nan, .infinity] { #expect(warned(named(["0.linear": strange, "2.linear": 1, "4.linear": 1])).isEmpty, "\(strange)") }
+        #expect(warned(named(["0.linear": .nan, "2.linear": 2e3, "4.linear": 1])).map(\.layer) == ["2.linear"])
+    }
+
     @Test("A dead layer is not called saturated too") func dead() {
         var alarms = Alarms()
         var found: [Alarm] = []

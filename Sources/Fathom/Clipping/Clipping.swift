@@ -37,6 +37,9 @@ public struct Clipping: NotationRepresentable, ExpressibleByArrayLiteral {
     /// The stages that follow the backward pass: all but `timeNorm`.
     var gradientStages: [Stage] { stages.filter { if case .timeNorm = $0 { false } else { true } } }
 
+    /// Whether there are any. Asked after each step, it allocates nothing.
+    var hasGradientStages: Bool { stages.contains { if case .timeNorm = $0 { false } else { true } } }
+
     /// - Throws: `FathomError.invalid` where per-time-step clipping is asked of a network without time steps.
     public func validate(hasRecurrentLayer: Bool) throws(FathomError) {
         guard let timeNorm, !hasRecurrentLayer else { return }
