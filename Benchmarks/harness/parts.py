@@ -1,4 +1,4 @@
-"""What is measured: steps, products, whole processes, steps beside a busy core; and the check that all peers do the same work."""
+"""What is measured: steps, products, whole processes, steps beside a busy core, instruments; and the check that all peers do the same work."""
 import glob
 import json
 import os
@@ -11,6 +11,7 @@ import time
 from environment import BENCHMARKS, FASHION_MNIST, HOME, build, has, packages, python, say
 from record import Record, finished
 from servers import Peer, Team, environment
+from slices import POSSIBLE, cost, in_slices, normal_rows, signed
 
 # Key of a step's peer: environment, module that it needs, program, variant.
 STEPS = {
@@ -176,8 +177,7 @@ def products(options):
 
 def processes(options):
     """W1 for five epochs of Fashion-MNIST: time and memory. W4 for forty steps: memory."""
-    if not os.path.isdir(FASHION_MNIST):
-        sys.exit(f"there is no {FASHION_MNIST} (Debian's dataset-fashion-mnist; 'Benchmarks/run setup' installs it)")
+    need_fashion_mnist()
     record = None
     for workload, length in (("W1", ["--epochs", "5"]), ("W4", ["--steps", "40"])):
         if workload not in options.workloads:
@@ -193,6 +193,11 @@ def processes(options):
                 say(f"    {workload} round {number + 1}: {key}: {measured}")
                 record(workload=workload, peer=key, round=number, threads=options.threads, length=" ".join(length), **measured)
         record(event="finished", workload=workload, rounds=options.rounds)
+
+
+def need_fashion_mnist():
+    if not os.path.isdir(FASHION_MNIST):
+        sys.exit(f"there is no {FASHION_MNIST} (Debian's dataset-fashion-mnist; 'Benchmarks/run setup' installs it)")
 
 
 def process_commands(workload, length, options):
@@ -251,6 +256,51 @@ class BusyCore:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+# MARK: Instruments
+
+# How long each trains. The other workloads are not for images.
+INSTRUMENTED = {
+    "W1": ["--epochs", "5", "--optimizer", "adamw(0.001)"], "W2": ["--epochs", "5"], "W3": ["--steps", "100"], "W4": ["--steps", "100"], "W7": ["--epochs", "5"],
+}
+
+
+def instruments(options):
+    """Whole trainings without instruments and with those that are on by default, two of each at once, in slices."""
+    if not POSSIBLE:
+        return say("what instruments cost is not measured: that needs Linux")
+    need_fashion_mnist()
+    record = None
+    for workload in [w for w in options.workloads if w in INSTRUMENTED]:
+        if not options.again and finished(options.output, "instruments", workload=workload):
+            say(f"measured already: the instruments of {workload} (--again measures anew)")
+            continue
+        record, turns = record or Record(options, "instruments"), []
+        with tempfile.TemporaryDirectory() as folder:
+            data = FASHION_MNIST
+            if workload == "W3":
+                data = f"{folder}/{workload}.npz"
+                normal_rows(data, rows=4096, columns=inputs(workload))
+            for number in range(options.rounds):
+                say(f"    {workload} round {number + 1} of {options.rounds}")
+                measured = instrumented(workload, data, options)
+                turns.append(measured["seconds"])
+                record(workload=workload, round=number, threads=options.threads, length=" ".join(INSTRUMENTED[workload]), **measured)
+        record(event="finished", workload=workload, rounds=options.rounds)
+        found = cost(turns)
+        print(f"{workload}: {found['seconds']:.2f} s without instruments; they cost {signed(found['cost'])}; two without differ by {signed(found['noise'])}", flush=True)
+
+
+def instrumented(workload, data, options):
+    """One turn: wall and processor time of two trainings without instruments, and of two with."""
+    command = [build("fathom"), "train", recipe(workload), "--data", data, *INSTRUMENTED[workload], "--threads", str(options.threads), "--quiet"]
+    with tempfile.TemporaryDirectory() as folder:
+        runs = in_slices([[*command, *flags, "--output", f"{folder}/{n}"] for n, flags in enumerate([["--instruments", "none"]] * 2 + [[]] * 2)])
+    return {
+        name: {kind: [round(getattr(run, name), 4) for run in own] for kind, own in (("none", runs[:2]), ("default", runs[2:]))}
+        for name in ("seconds", "cpu_seconds")
+    }
 
 
 # MARK: The same work

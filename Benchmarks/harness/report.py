@@ -13,6 +13,7 @@ HARNESS = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HARNESS, os.path.join(os.path.dirname(HARNESS), "peers")]
 import plot
 import record
+import slices
 from workload import Workload
 
 NAMES = {
@@ -202,7 +203,7 @@ def products_tables(result):
     return text
 
 
-# MARK: Whole processes, and a busy core
+# MARK: Whole processes, a busy core, and instruments
 
 
 def processes(lines):
@@ -249,6 +250,22 @@ def busy_table(result):
     return table(["ms per step, quiet → one core busy"] + [NAMES[p] for p in peers] + ["Fathom busy ÷ its quiet 1 thread"], rows)
 
 
+def instruments(lines):
+    result = {}
+    for name, own in chosen(lines, "instruments", "workload").items():
+        turns = [line for line in own if "seconds" in line]
+        if turns:
+            result[name] = slices.cost([line["seconds"] for line in turns]) | {"length": turns[0]["length"], "turns": len(turns), "session": own[0]["session"]}
+    return result
+
+
+def instruments_table(result):
+    rows = [
+        [f"{name}, {' '.join(e['length'].split()[:2]).lstrip('-')}", str(e["turns"]), number(e["seconds"]), slices.signed(e["cost"]), slices.signed(e["noise"])] for name, e in result.items()
+    ]
+    return table(["whole training", "turns", "seconds without", "instruments cost", "two without differ by"], rows)
+
+
 def same_work(lines):
     """The largest relative difference of losses from ours, by peer and workload; the last check of each."""
     found = {}
@@ -293,7 +310,8 @@ def main(folder):
     lines = record.read(folder)
     sessions = {line["session"]: line for line in lines if line.get("event") == "session"}
     lines = [line for line in lines if line.get("event") != "session"]
-    result = {"steps": steps(lines), "products": products(lines), "processes": processes(lines), "busy": busy(lines), "same_work": same_work(lines)}
+    result = {"steps": steps(lines), "products": products(lines), "processes": processes(lines), "busy": busy(lines)}
+    result |= {"instruments": instruments(lines), "same_work": same_work(lines)}
     if not any(result.values()):
         sys.exit(f"there is nothing in {folder}/{record.NAME} yet; 'Benchmarks/run steps' measures")
     text = "# Measured side by side\n\nHow, and how far to trust it: Benchmarks/README.md. Bold: the best peer.\n"
@@ -306,10 +324,12 @@ def main(folder):
         text += "\n## Whole processes\n\n" + processes_table(result["processes"])
     if result["busy"]:
         text += "\n## Beside a busy core\n\n" + busy_table(result["busy"])
+    if result["instruments"]:
+        text += "\n## What instruments cost\n\n" + instruments_table(result["instruments"])
     if result["same_work"]:
         worst = max(value for peers in result["same_work"].values() for value in peers.values())
         text += f"\n## The same work\n\nLosses of 16 steps from one start, in {', '.join(sorted(result['same_work']))}: every peer's within {worst:.1e} (relative) of Fathom's.\n"
-    used = {e["session"] for part in ("steps", "products", "processes", "busy") for e in result[part].values()}
+    used = {e["session"] for part in ("steps", "products", "processes", "busy", "instruments") for e in result[part].values()}
     used = [sessions[name] for name in sorted(used) if name in sessions]
     text += "\n## Where\n\n" + provenance(used) if used else ""
     for name, content in (("report.md", text), ("report.json", json.dumps({"sessions": used} | result, indent=1) + "\n")):
