@@ -260,9 +260,10 @@ class BusyCore:
 
 # MARK: Instruments
 
-# How long each trains. The other workloads are not for images.
+# How long each trains, and in slices of how many seconds: of many steps each, since `fathom train` times these to choose its threads.
 INSTRUMENTED = {
-    "W1": ["--epochs", "5", "--optimizer", "adamw(0.001)"], "W2": ["--epochs", "5"], "W3": ["--steps", "100"], "W4": ["--steps", "100"], "W7": ["--epochs", "5"],
+    "W1": (["--epochs", "5", "--optimizer", "adamw(0.001)"], 0.1), "W2": (["--epochs", "5"], 0.1), "W3": (["--steps", "100"], 2), "W4": (["--steps", "100"], 2),
+    "W7": (["--epochs", "5"], 0.1),
 }
 
 
@@ -286,7 +287,7 @@ def instruments(options):
                 say(f"    {workload} round {number + 1} of {options.rounds}")
                 measured = instrumented(workload, data, options)
                 turns.append(measured["seconds"])
-                record(workload=workload, round=number, threads=options.threads, length=" ".join(INSTRUMENTED[workload]), **measured)
+                record(workload=workload, round=number, threads=options.threads, length=" ".join(INSTRUMENTED[workload][0]), **measured)
         record(event="finished", workload=workload, rounds=options.rounds)
         found = cost(turns)
         print(f"{workload}: {found['seconds']:.2f} s without instruments; they cost {signed(found['cost'])}; two without differ by {signed(found['noise'])}", flush=True)
@@ -294,9 +295,10 @@ def instruments(options):
 
 def instrumented(workload, data, options):
     """One turn: wall and processor time of two trainings without instruments, and of two with."""
-    command = [build("fathom"), "train", recipe(workload), "--data", data, *INSTRUMENTED[workload], "--threads", str(options.threads), "--quiet"]
+    length, seconds = INSTRUMENTED[workload]
+    command = [build("fathom"), "train", recipe(workload), "--data", data, *length, "--threads", str(options.threads), "--quiet"]
     with tempfile.TemporaryDirectory() as folder:
-        runs = in_slices([[*command, *flags, "--output", f"{folder}/{n}"] for n, flags in enumerate([["--instruments", "none"]] * 2 + [[]] * 2)])
+        runs = in_slices([[*command, *flags, "--output", f"{folder}/{n}"] for n, flags in enumerate([["--instruments", "none"]] * 2 + [[]] * 2)], seconds)
     return {
         name: {kind: [round(getattr(run, name), 4) for run in own] for kind, own in (("none", runs[:2]), ("default", runs[2:]))}
         for name in ("seconds", "cpu_seconds")

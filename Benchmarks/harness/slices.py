@@ -11,7 +11,6 @@ from math import sqrt
 from statistics import mean, median, stdev
 from zipfile import ZipFile
 
-SLICE = 0.1  # seconds
 POSSIBLE = hasattr(os, "pidfd_open")  # Linux
 
 
@@ -21,15 +20,15 @@ class Sliced:
     def __init__(self, command):
         self.command, self.process, self.seconds, self.cpu_seconds = command, None, 0, None
 
-    def slice(self):
-        """Runs for a slice, or to the end."""
+    def slice(self, seconds):
+        """Runs for so long, or to the end."""
         begin = time.perf_counter()
         if self.process:
             os.kill(self.process.pid, signal.SIGCONT)
         else:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             self.ending = os.pidfd_open(self.process.pid)
-        ended = select.select([self.ending], [], [], SLICE)[0]
+        ended = select.select([self.ending], [], [], seconds)[0]
         if not ended:
             os.kill(self.process.pid, signal.SIGSTOP)
         self.seconds += time.perf_counter() - begin
@@ -50,13 +49,13 @@ class Sliced:
             self.process.wait()
 
 
-def in_slices(commands):
-    """Runs all to their end, in a new random order each time around; gives them with their times. None outlives it."""
+def in_slices(commands, seconds):
+    """Runs all to their end in slices of `seconds`, in a new random order each time around; gives them with their times. None outlives it."""
     runs = [Sliced(command) for command in commands]
     try:
         while alive := [run for run in runs if run.cpu_seconds is None]:
             for run in random.sample(alive, len(alive)):
-                run.slice()
+                run.slice(seconds)
     finally:
         for run in runs:
             run.kill()
