@@ -271,7 +271,6 @@ def instruments(options):
     """Whole trainings without instruments and with those that are on by default, two of each at once, in slices."""
     if not POSSIBLE:
         return say("what instruments cost is not measured: that needs Linux")
-    need_fashion_mnist()
     record = None
     for workload in [w for w in options.workloads if w in INSTRUMENTED]:
         if not options.again and finished(options.output, "instruments", workload=workload):
@@ -280,9 +279,11 @@ def instruments(options):
         record, turns = record or Record(options, "instruments"), []
         with tempfile.TemporaryDirectory() as folder:
             data = FASHION_MNIST
-            if workload == "W3":
+            if workload == "W3":  # whose inputs are no images
                 data = f"{folder}/{workload}.npz"
                 normal_rows(data, rows=4096, columns=inputs(workload))
+            else:
+                need_fashion_mnist()
             for number in range(options.rounds):
                 say(f"    {workload} round {number + 1} of {options.rounds}")
                 measured = instrumented(workload, data, options)
