@@ -5,6 +5,9 @@ static fathom_grid grid(size_t rows, size_t row_step, size_t panels, double flop
     return (fathom_grid){rows, row_step, panels, flops, bytes};
 }
 
+// Blocks are not divided.
+static size_t block_rows(fathom_signal_blocks blocks) { return blocks.sums ? blocks.rows : 1; }
+
 // Products are divided at any row: gemm/product.h makes tiles of even height from however many there are.
 fathom_grid fathom_grid_of(const fathom_call *call) {
     const fathom_arguments *a = &call->arguments;
@@ -17,7 +20,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_GEMM_DGRAD: {
         const fathom_gemm_dgrad_arguments *g = &a->gemm_dgrad;
         double r = g->rows, k = g->inputs, n = g->outputs;
-        return grid(g->rows, g->blocks.sums ? FATHOM_PANEL : 1, fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
+        return grid(g->rows, block_rows(g->blocks), fathom_panels(g->inputs), 2 * r * k * n, 4 * (r * k + k * n + r * n));
     }
     case FATHOM_GEMM_WGRAD: {
         const fathom_gemm_wgrad_arguments *g = &a->gemm_wgrad;
@@ -42,7 +45,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_ACTIVATION_BACKWARD: {
         const fathom_activation_backward_arguments *b = &a->activation_backward;
         double n = (double)b->rows * b->columns;
-        return grid(b->rows, b->blocks.sums ? FATHOM_PANEL : 1, fathom_panels(b->columns), 20 * n, 12 * n);
+        return grid(b->rows, block_rows(b->blocks), fathom_panels(b->columns), 20 * n, 12 * n);
     }
     case FATHOM_SOFTMAX_CROSS_ENTROPY:
     case FATHOM_MEAN_SQUARED_ERROR:
@@ -51,7 +54,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_HUBER: {
         const fathom_loss_arguments *l = &a->loss;
         double n = (double)l->rows * l->columns;
-        return grid(l->rows, l->blocks.sums ? FATHOM_PANEL : 1, 1, 30 * n, 12 * n);
+        return grid(l->rows, block_rows(l->blocks), 1, 30 * n, 12 * n);
     }
     case FATHOM_SOFTMAX: {
         const fathom_softmax_arguments *s = &a->softmax;
@@ -154,7 +157,7 @@ fathom_grid fathom_grid_of(const fathom_call *call) {
     case FATHOM_LAYERNORM_BACKWARD: {
         const fathom_layernorm_backward_arguments *l = &a->layernorm_backward;
         double n = (double)l->rows * l->columns;
-        return grid(l->columns ? l->rows : 0, l->blocks.sums ? FATHOM_PANEL : 1, 1, 10 * n, 12 * n);
+        return grid(l->columns ? l->rows : 0, block_rows(l->blocks), 1, 10 * n, 12 * n);
     }
     case FATHOM_LAYERNORM_GRADIENT: {
         const fathom_layernorm_gradient_arguments *l = &a->layernorm_gradient;

@@ -51,65 +51,72 @@ enum { MASKS_PADDING = VECTORS == 1 };
 // Whether a gradient that was zero in padding lanes has been left so.
 INLINE bool padding_is_zero(fathom_signal_blocks blocks, size_t live) { return MASKS_PADDING && !(blocks.sums && live < FATHOM_PANEL / 2); }
 
-// dz = dy·φ′(saved) of `together` neighbouring blocks of `rows` rows from `row`, and what they tell: first of the gradient, which may lie where dz will, then of the slopes
-// and of what is saved, which may not. `live` columns of the panel count.
+// dz = dy·φ′(saved) of a block of rows, and what they tell: first of the gradient, which may lie where dz will, then of the slopes and of what is saved, which may not. `live`
+// columns of the panel count. Of as many rows as `together` chains have, or a multiple, these go together.
 INLINE void activate_backward_block(
-    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t row, size_t rows, int together,
-    fathom_signal_blocks blocks, size_t live, bool paired) {
+    fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t rows, size_t together, fathom_signal_blocks block,
+    size_t live, bool paired) {
     bool has_slope = kind != FATHOM_IDENTITY;
-    size_t step = paired ? 2 : 1;
-    dy += row * FATHOM_PANEL;
-    dz += row * FATHOM_PANEL;
-    if (has_slope || tells_output) saved += row * FATHOM_PANEL;
-    signal_lanes lanes;
-    signal_clear(&lanes);
     // Where a panel has two vectors there are too few registers for the sums of h beside others.
-    bool early = VECTORS == 1 && tells_output && !has_slope, late = VECTORS > 1 && tells_output;
-    ROLLED for (size_t r = 0; r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        size_t block = j / VECTORS * SIGNAL_BLOCK;
-        signal_add_gradient(&lanes, j, signal_load(dy + block, paired, r, j % VECTORS));
-        if (early) signal_add_output(&lanes, j, kind, signal_load(saved + block, paired, r, j % VECTORS), saved + block);
+    bool early = VECTORS == 1 && tells_output && !has_slope, between = VECTORS == 1 && tells_output && has_slope, late = VECTORS > 1 && tells_output;
+    size_t step = paired ? 2 : 1;
+    signal_lanes lanes = {0};
+    UNROLL for (int q = 0; q < VECTORS; q++) lanes.common[q] = vi_set(-1);
+    ROLLED for (size_t first = 0; first < rows; first += FATHOM_PANEL * together) {
+        signal_chains some = {0};
+        const float *from = dy + first * FATHOM_PANEL, *h = saved + (early ? first * FATHOM_PANEL : 0);
+        size_t left = rows - first, length = together > 1 || left > FATHOM_PANEL ? FATHOM_PANEL : left, number = first / FATHOM_PANEL;
+        ROLLED for (size_t r = 0; r < length; r += step) UNROLL for (int j = 0; j < (int)together * VECTORS; j++) {
+            size_t chain = j / VECTORS * SIGNAL_CHAIN;
+            signal_add_gradient(&some, &lanes, j, signal_load(from + chain, paired, r, j % VECTORS));
+            if (early) signal_add_output(&some, j, kind, signal_load(h + chain, paired, r, j % VECTORS), saved);
+        }
+        signal_join(&lanes, FATHOM_GRADIENT_SQUARES, &some, number, together);
+        if (early) (signal_join(&lanes, FATHOM_OUTPUT_SUM, &some, number, together), signal_join(&lanes, FATHOM_OUTPUT_SQUARES, &some, number, together));
     }
-    bool finite = signal_gradients(blocks, &lanes, together, dy, rows, live, paired);
+    bool usual = signal_gradients_are_usual(block, &lanes, dy, rows, live, paired);
     float threshold = saturated_slope(kind, parameter);
     vi columns = vi_below(0, live);
-    ROLLED for (size_t r = 0; r < rows && (has_slope || dz != dy); r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        size_t block = j / VECTORS * SIGNAL_BLOCK;
-        vf gradient = signal_load(dy + block, paired, r, j % VECTORS);
-        if (has_slope) {
-            vf output = signal_load(saved + block, paired, r, j % VECTORS), slope = activation_slope(kind, parameter, output);
-            signal_add_slope(&lanes, j, kind, slope, threshold);
-            if (VECTORS == 1 && tells_output) signal_add_output(&lanes, j, kind, output, saved + block);
-            gradient = gradient * slope;
+    ROLLED for (size_t first = 0; first < rows && (has_slope || late || dz != dy); first += FATHOM_PANEL * together) {
+        signal_chains some = {0};
+        const float *from = dy + first * FATHOM_PANEL, *h = saved + (has_slope || late ? first * FATHOM_PANEL : 0);
+        float *to = dz + first * FATHOM_PANEL;
+        size_t left = rows - first, length = together > 1 || left > FATHOM_PANEL ? FATHOM_PANEL : left, number = first / FATHOM_PANEL;
+        ROLLED for (size_t r = 0; (has_slope || dz != dy) && r < length; r += step) UNROLL for (int j = 0; j < (int)together * VECTORS; j++) {
+            size_t chain = j / VECTORS * SIGNAL_CHAIN;
+            vf gradient = signal_load(from + chain, paired, r, j % VECTORS);
+            if (has_slope) {
+                vf output = signal_load(h + chain, paired, r, j % VECTORS);
+                vf slope = slope_is_binary(kind) ? binary_slope(kind, output) : activation_slope(kind, parameter, output);
+                signal_add_slope(&some, &lanes, j, kind, slope, threshold);
+                if (between) signal_add_output(&some, j, kind, output, saved);
+                gradient = gradient * slope;
+            }
+            signal_store(to + chain, paired, r, j % VECTORS, MASKS_PADDING && !paired ? vf_where(columns, gradient) : gradient);
         }
-        signal_store(dz + block, paired, r, j % VECTORS, MASKS_PADDING && !paired ? vf_where(columns, gradient) : gradient);
+        ROLLED for (size_t r = 0; late && r < length; r += step) UNROLL for (int j = 0; j < (int)together * VECTORS; j++)
+            signal_add_output(&some, j, kind, signal_load(h + j / VECTORS * SIGNAL_CHAIN, paired, r, j % VECTORS), saved);
+        if (has_slope) signal_join(&lanes, FATHOM_SLOPE_SQUARES, &some, number, together);
+        if (between || late) (signal_join(&lanes, FATHOM_OUTPUT_SUM, &some, number, together), signal_join(&lanes, FATHOM_OUTPUT_SQUARES, &some, number, together));
     }
-    signal_slopes(blocks, &lanes, together, kind, dz, rows, live, paired, finite);
-    ROLLED for (size_t r = 0; late && r < rows; r += step) UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        const float *block = saved + j / VECTORS * SIGNAL_BLOCK;
-        signal_add_output(&lanes, j, kind, signal_load(block, paired, r, j % VECTORS), block);
-    }
-    if (tells_output) signal_outputs(blocks, &lanes, together, kind, saved, rows, live, paired);
-    else {
-        signal_put_sums(blocks, FATHOM_OUTPUT_SUM, together, (vd_four){0});
-        signal_put_sums(blocks, FATHOM_OUTPUT_SQUARES, together, (vd_four){0});
-    }
+    signal_finish(block, &lanes, kind, tells_output, usual, saved, dz, rows, live, paired);
 }
 
 INLINE void activate_backward_blocks(
     fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_blocks blocks, size_t live) {
-    size_t rows = count / FATHOM_PANEL, r = 0;
+    size_t rows = count / FATHOM_PANEL, most = blocks.rows;
     live = live < FATHOM_PANEL ? live : FATHOM_PANEL;
-    for (size_t some; r < rows; r += some) {
-        bool four = SIGNAL_BLOCKS > 1 && rows - r >= 16 * SIGNAL_BLOCKS;  // as many as go together
-        some = four ? 16 * SIGNAL_BLOCKS : rows - r < 16 ? rows - r : 16;
-        bool paired = signal_is_paired(some, live);
-        if (four && paired) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, true);
-        else if (four) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, 16, SIGNAL_BLOCKS, blocks, live, false);
-        else if (paired) activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, true);
-        else activate_backward_block(kind, parameter, tells_output, saved, dy, dz, r, some, 1, blocks, live, false);
-        blocks.sums += (some + 15) / 16;
-        blocks.counts += (some + 15) / 16;
+    for (size_t r = 0; r < rows; r += most) {
+        size_t some = rows - r < most ? rows - r : most, at = r * FATHOM_PANEL;
+        const float *h = kind != FATHOM_IDENTITY || tells_output ? saved + at : saved;
+        bool many = CHAINS_TOGETHER > 1 && some % ROWS_TOGETHER == 0, paired = signal_is_paired(some, live);
+        size_t whole = ROWS_TOGETHER == FATHOM_SIGNAL_ROWS ? FATHOM_SIGNAL_ROWS : some;
+        if (many && paired) activate_backward_block(kind, parameter, tells_output, h, dy + at, dz + at, whole, CHAINS_TOGETHER, blocks, live, true);
+        else if (many) activate_backward_block(kind, parameter, tells_output, h, dy + at, dz + at, whole, CHAINS_TOGETHER, blocks, live, false);
+        else if (paired) activate_backward_block(kind, parameter, tells_output, h, dy + at, dz + at, some, 1, blocks, live, true);
+        else activate_backward_block(kind, parameter, tells_output, h, dy + at, dz + at, some, 1, blocks, live, false);
+        blocks.sums += FATHOM_SIGNAL_SUMS;
+        blocks.counts += FATHOM_SIGNAL_COUNTS;
     }
 }
 
@@ -125,7 +132,7 @@ INLINE void activate_backward_as(
 }
 
 // dz = dy·φ′(saved); count is a multiple of 16; dz may be dy. Identity does not read saved, which may be NULL. Where `blocks` are wanted, the first row is one
-// that 16 divides, and `live` of the panel's columns count.
+// with which a block begins, and `live` of the panel's columns count.
 static void KERNEL(activate_backward)(
     fathom_activation kind, float parameter, const float *saved, const float *dy, float *dz, size_t count, fathom_signal_blocks blocks, size_t live) {
     switch (kind) {

@@ -183,6 +183,10 @@ INLINE float saturated_slope(fathom_activation kind, float parameter) {
 INLINE bool slope_is_plain(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_TANH || kind == FATHOM_HARD_TANH; }
 // And of these it is 0 or 1, or no number.
 INLINE bool slope_is_binary(fathom_activation kind) { return kind == FATHOM_RELU || kind == FATHOM_HARD_TANH; }
+// That slope, with 1 in place of no number, which takes half as many operations.
+INLINE vf binary_slope(fathom_activation kind, vf saved) {
+    return vf_where(~(kind == FATHOM_RELU ? saved <= 0 : vf_abs(saved) >= 1), vf_set(1));
+}
 
 // What is saved of these is φ(z).
 INLINE bool slope_is_of_output(fathom_activation kind) {

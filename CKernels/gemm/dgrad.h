@@ -92,6 +92,7 @@ static void KERNEL(gemm_dgrad)(const fathom_arguments *arguments, fathom_range r
         .c = a->dx, .c_stride = a->dx_stride,
         .depth = a->outputs, .columns = a->inputs,
         .accumulate = a->accumulate,
+        .row_step = a->blocks.sums ? TOLD_STRIP_ROWS : STRIP_ROWS,
     };
     KERNEL(multiply_by_rows)(&p, range, finish, arguments);
 }

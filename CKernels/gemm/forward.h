@@ -4,9 +4,9 @@
 // What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel; NULL: nothing.
 typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
 
-// Strips end at whole tiles and at whole blocks of 16 rows: those that dgrad's end gathers the statistics of.
-enum { STRIP_ROWS = 48 };
-_Static_assert(STRIP_ROWS % TILE_ROWS == 0 && STRIP_ROWS % 16 == 0, "strips of whole tiles and blocks");
+// Strips end at whole tiles, and those that dgrad's end gathers the statistics of at whole blocks of them.
+enum { STRIP_ROWS = 48, TOLD_STRIP_ROWS = 192 };
+_Static_assert(STRIP_ROWS % TILE_ROWS == 0 && TOLD_STRIP_ROWS % TILE_ROWS == 0 && TOLD_STRIP_ROWS % FATHOM_SIGNAL_ROWS == 0, "strips of whole tiles and blocks");
 
 // Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
 // where it is turned to, and of few rows to stay there beside the lines of W that it comes from.
@@ -32,7 +32,7 @@ static void KERNEL(turn_block)(const product *p, size_t k, size_t steps, size_t 
 // B in the first for all tiles of the rows.
 static void KERNEL(multiply_by_rows)(const product *p, fathom_range range, finish_function *finish, const fathom_arguments *a) {
     _Alignas(64) float turned[4 * 16 * DEPTH_BLOCK];
-    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, STRIP_ROWS), depth_block = KERNEL(depth_of_block)(p, row_block);
+    size_t row_block = even_part(range.row_end - range.row_begin, ROW_BLOCK, p->row_step), depth_block = KERNEL(depth_of_block)(p, row_block);
     tiling t = {.width = TILE_WIDTHS};
     for (size_t row = range.row_begin; row < range.row_end; row += row_block) {
         size_t rows = least(row_block, range.row_end - row), k = 0;
@@ -136,6 +136,7 @@ static void KERNEL(gemm_forward)(const fathom_arguments *arguments, fathom_range
         .c = a->slope ? a->slope : a->y, .c_stride = a->slope ? a->slope_stride : a->y_stride,
         .depth = a->inputs, .columns = a->outputs,
         .accumulate = a->accumulate,
+        .row_step = STRIP_ROWS,
         .bias = a->bias,
         .rectify = a->activation == FATHOM_RELU,
     };

@@ -99,28 +99,31 @@ typedef enum fathom_operation {
     FATHOM_OPERATIONS
 } fathom_operation;
 
-// What the backward pass tells of a signal h = φ(z) and its gradient, of blocks of 16 rows of one panel. Sums are in float32 a chain down each lane, and the lanes in the fixed
-// tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) The gradient's sum is made anew in float64 where it is below
-// FATHOM_LEAST_SQUARES or not finite. h is summed by its distances d to 0 (of sigmoid, softplus and identity to the block's first value), and anew, as it is in float64, where Σ d² is
-// so too or less than 8/7 (Σ d)²/n of n entries, since little would be left where the mean is subtracted. Padding lanes count nothing.
+// What the backward pass tells of a signal h = φ(z) and its gradient, of blocks of up to 64 rows of one panel. Sums are in float32: of each 16 rows a chain down each lane, of a
+// block's four chains (c₀ + c₁) + (c₂ + c₃), and of the lanes the fixed tree. (Of at most 8 columns and an even number of rows the odd rows have the lanes from 8 on.) The
+// gradient's sum is made anew in float64 where it is below FATHOM_LEAST_SQUARES or not finite. h is summed by its distances d to 0 (of sigmoid, softplus and identity to the block's
+// first value), and anew, as it is in float64, where Σ d² is so too or less than 8/7 (Σ d)²/n of n entries, since little would be left where the mean is subtracted. Padding lanes
+// count nothing.
+enum { FATHOM_SIGNAL_ROWS = 64 };
 enum { FATHOM_GRADIENT_SQUARES, FATHOM_SLOPE_SQUARES, FATHOM_OUTPUT_SUM, FATHOM_OUTPUT_SQUARES, FATHOM_SIGNAL_SUMS };
 enum { FATHOM_SATURATED, FATHOM_SUBNORMAL, FATHOM_ALIVE, FATHOM_NONFINITE, FATHOM_SIGNAL_COUNTS };
 
 typedef struct fathom_signal_blocks {
-    // [panels][FATHOM_SIGNAL_SUMS][stride]: Σ (∂L/∂h)²; Σ φ′²; Σ h and Σ h², which are 0 of activations that save their slope. Of identity only the first is not 0, and where
+    // [panels][stride][FATHOM_SIGNAL_SUMS]: Σ (∂L/∂h)²; Σ φ′²; Σ h and Σ h², which are 0 of activations that save their slope. Of identity only the first is not 0, and where
     // a loss has gathered them the last two. NULL: not wanted.
     double *sums;
-    // [panels][FATHOM_SIGNAL_COUNTS][stride]: entries with |φ′| below a twentieth of its maximum; entries of ∂L/∂h that are subnormal, zero not among them; bit c: φ′ is not 0 in
+    // [panels][stride][FATHOM_SIGNAL_COUNTS]: entries with |φ′| below a twentieth of its maximum; entries of ∂L/∂h that are subnormal, zero not among them; bit c: φ′ is not 0 in
     // some row of column c; entries that are infinite or NaN, of h where Σ h² is and of ∂L/∂h ⊙ φ′ where Σ (∂L/∂h)² is. Of identity the first and the third are 0.
     uint16_t *counts;
-    size_t stride;  // blocks of a panel: ceil(rows/16), or more where others follow
+    size_t rows;    // of a block: FATHOM_SIGNAL_ROWS or, so that there are as many to divide as there are threads, FATHOM_PANEL; of layernorm this
+    size_t stride;  // blocks of a panel: ceil(its rows/rows), or more where others follow
 } fathom_signal_blocks;
 
-// Those of one panel, from row `row` on, which 16 divides.
+// Those of one panel, from row `row` on, with which a block begins.
 static inline fathom_signal_blocks fathom_signal_blocks_from(fathom_signal_blocks b, size_t panel, size_t row) {
     if (!b.sums) return b;
-    return (fathom_signal_blocks){
-        b.sums + FATHOM_SIGNAL_SUMS * b.stride * panel + row / FATHOM_PANEL, b.counts + FATHOM_SIGNAL_COUNTS * b.stride * panel + row / FATHOM_PANEL, b.stride};
+    size_t block = b.stride * panel + (b.rows == FATHOM_PANEL ? row / FATHOM_PANEL : row / FATHOM_SIGNAL_ROWS);
+    return (fathom_signal_blocks){b.sums + FATHOM_SIGNAL_SUMS * block, b.counts + FATHOM_SIGNAL_COUNTS * block, b.rows, b.stride};
 }
 
 // Y = φ(X·W + b). Each element of X·W is one chain of fused multiply-adds over k = 0, 1, …, inputs−1, from zero, or, where

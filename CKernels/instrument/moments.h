@@ -2,11 +2,13 @@
 // arithmetic and no traffic; it runs beside that product, without a barrier. Batch normalization has those of its input made on its way, and what goes back through an
 // activation by its output those of the output, as a loss has the network's: instrument/signal.h.
 // (In the epilogue of the product that makes the signal it took the same time, and tied the heights of its strips to blocks of 16 rows.)
-// Needs instrument/signal.h.
+// Needs instrument/signal_anew.h.
+
+enum { MOMENTS_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1 };  // that go together, and hide each other's latency
 
 // Σ (y − centre) and Σ (y − centre)² of `blocks` neighbouring blocks of `rows` rows: in float32 down a block, the blocks in float64, in order.
 INLINE void moments_of_blocks(const float *y, size_t rows, int blocks, const vf *centre, vd *sum, vd *squares) {
-    vf sums[SIGNAL_BLOCKS * VECTORS], of_squares[SIGNAL_BLOCKS * VECTORS];
+    vf sums[MOMENTS_BLOCKS * VECTORS], of_squares[MOMENTS_BLOCKS * VECTORS];
     UNROLL for (int j = 0; j < blocks * VECTORS; j++) sums[j] = of_squares[j] = vf_set(0);
     for (size_t r = 0; r < rows; r++) UNROLL for (int j = 0; j < blocks * VECTORS; j++) {
         vf d = vf_load(y + (size_t)(j / VECTORS) * 256 + r * FATHOM_PANEL + j % VECTORS * LANES) - centre[j % VECTORS];
@@ -23,7 +25,7 @@ INLINE void moments_of_blocks(const float *y, size_t rows, int blocks, const vf 
 INLINE void moments_of_rows(const float *y, size_t rows, const vf *centre, vd *sum, vd *squares) {
     size_t r = 0;
     UNROLL for (int q = 0; q < VECTORS; q++) sum[q] = squares[q] = vd_set(0);
-    for (; r + 16 * SIGNAL_BLOCKS <= rows; r += 16 * SIGNAL_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, SIGNAL_BLOCKS, centre, sum, squares);
+    for (; r + 16 * MOMENTS_BLOCKS <= rows; r += 16 * MOMENTS_BLOCKS) moments_of_blocks(y + r * FATHOM_PANEL, 16, MOMENTS_BLOCKS, centre, sum, squares);
     for (; r < rows; r += 16) moments_of_blocks(y + r * FATHOM_PANEL, least(16, rows - r), 1, centre, sum, squares);
 }
 

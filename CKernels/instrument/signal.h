@@ -1,12 +1,16 @@
 // What the backward pass tells of a signal on its way through an activation, gathered from registers: see fathom_signal_blocks. Operation for operation
 // reference/instrument.c. Needs instrument/signal_anew.h.
 //
-// A block's chains are as long as it has rows, so a few neighbouring blocks go together, and hide each other's latency.
+// A chain is as long as it has rows, so a few neighbouring ones go together, and hide each other's latency.
 
 enum {
-    SIGNAL_BLOCKS = VECTORS < 4 ? 4 / VECTORS : 1,
+    SIGNAL_CHAIN = FATHOM_PANEL * FATHOM_PANEL,            // floats
+    SIGNAL_CHAINS = FATHOM_SIGNAL_ROWS / FATHOM_PANEL,     // of a block
+    CHAINS_TOGETHER = VECTORS < SIGNAL_CHAINS ? SIGNAL_CHAINS / VECTORS : 1,
+    ROWS_TOGETHER = CHAINS_TOGETHER * FATHOM_PANEL,
     HALF_ROW = VECTORS > 1 ? VECTORS / 2 : 1,  // vectors
 };
+_Static_assert(SIGNAL_CHAINS == 4, "chains are joined as (c₀ + c₁) + (c₂ + c₃)");
 
 // Where at most half of a panel's columns are live and the rows are even in number, these go two by two, the second one's columns behind the first one's: `paired`.
 INLINE bool signal_is_paired(size_t rows, size_t live) { return live <= FATHOM_PANEL / 2 && rows % 2 == 0; }
@@ -41,151 +45,135 @@ INLINE vi signal_columns(bool paired, int q, size_t live) {
     return lane < vi_set((int32_t)live);
 }
 
-// The lanes of one panel in 16 rows, of blocks that go together: vector q of block b is number b·VECTORS + q.
+// The lanes of chains that go together: vector q of chain c is number c·VECTORS + q.
+typedef struct signal_chains {
+    vf sums[FATHOM_SIGNAL_SUMS][CHAINS_TOGETHER * VECTORS];
+} signal_chains;
+
+// Those of a block.
 typedef struct signal_lanes {
-    vf gradient[SIGNAL_BLOCKS * VECTORS], slope[SIGNAL_BLOCKS * VECTORS];
-    vf sum[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];  // of d
-    // Of each lane the bits that the gradients of all blocks have in common: where one is of the exponent none is zero or subnormal. From 2⁻⁶³ to below 2 all share one.
+    vf sums[FATHOM_SIGNAL_SUMS][VECTORS];
+    vf waiting[FATHOM_SIGNAL_SUMS][VECTORS];  // the first of a pair of chains, while the second is summed
+    // The bits that the gradients have in common: where one is of the exponent none is zero or subnormal. From 2⁻⁶³ to below 2 all share one.
     vi common[VECTORS];
-    vi saturated[SIGNAL_BLOCKS * VECTORS], alive[SIGNAL_BLOCKS * VECTORS];  // minus the counts; a mask
+    vi saturated[VECTORS], alive[VECTORS];  // minus the counts; a mask
 } signal_lanes;
 
-INLINE void signal_clear(signal_lanes *s) {
-    UNROLL for (int j = 0; j < SIGNAL_BLOCKS * VECTORS; j++) {
-        s->gradient[j] = s->slope[j] = s->sum[j] = s->squares[j] = vf_set(0);
-        s->saturated[j] = s->alive[j] = vi_set(0);
-    }
-    UNROLL for (int q = 0; q < VECTORS; q++) s->common[q] = vi_set(-1);
+INLINE void signal_add_gradient(signal_chains *s, signal_lanes *lanes, int j, vf gradient) {
+    vf *squares = &s->sums[FATHOM_GRADIENT_SQUARES][j];
+    *squares = vf_fma(gradient, gradient, *squares);
+    lanes->common[j % VECTORS] &= vf_bits(gradient);
 }
 
-INLINE void signal_add_gradient(signal_lanes *s, int j, vf gradient) {
-    s->gradient[j] = vf_fma(gradient, gradient, s->gradient[j]);
-    s->common[j % VECTORS] &= vf_bits(gradient);
-}
-
-INLINE void signal_add_slope(signal_lanes *s, int j, fathom_activation kind, vf slope, float threshold) {
+INLINE void signal_add_slope(signal_chains *s, signal_lanes *lanes, int j, fathom_activation kind, vf slope, float threshold) {
+    int q = j % VECTORS;
+    vf *squares = &s->sums[FATHOM_SLOPE_SQUARES][j];
     if (slope_is_binary(kind)) {  // its own square; of zeros there are as many as the sum lacks
-        s->slope[j] += slope;
+        *squares += slope;
         return;
     }
-    s->slope[j] = vf_fma(slope, slope, s->slope[j]);
+    *squares = vf_fma(slope, slope, *squares);
     // tanh's by the sign of a difference, since a comparison of 16 lanes takes the place of a multiply-add; NaN may come out on either side.
-    if (VECTORS == 1 && slope_is_plain(kind)) s->saturated[j] += vf_bits(slope - threshold) >> 31;
-    else s->saturated[j] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
-    if (!slope_is_plain(kind)) s->alive[j] |= slope != 0;  // else the sum of squares tells
+    if (VECTORS == 1 && slope_is_plain(kind)) lanes->saturated[q] += vf_bits(slope - threshold) >> 31;
+    else lanes->saturated[q] += (slope_is_plain(kind) ? slope : vf_abs(slope)) < threshold;
+    if (!slope_is_plain(kind)) lanes->alive[q] |= slope != 0;  // else the sum of squares tells
 }
 
 // `centre` points to the block's first value, where distances are not to 0.
-INLINE void signal_add_output(signal_lanes *s, int j, fathom_activation kind, vf h, const float *centre) {
+INLINE void signal_add_output(signal_chains *s, int j, fathom_activation kind, vf h, const float *centre) {
     vf d = output_is_around_zero(kind) ? h : h - *centre;
-    s->sum[j] += d;
-    s->squares[j] = vf_fma(d, d, s->squares[j]);
+    s->sums[FATHOM_OUTPUT_SUM][j] += d;
+    s->sums[FATHOM_OUTPUT_SQUARES][j] = vf_fma(d, d, s->sums[FATHOM_OUTPUT_SQUARES][j]);
 }
 
-// One number of each of `together` neighbouring blocks.
-INLINE void signal_put_sums(fathom_signal_blocks blocks, int which, int together, vd_four sums) {
-    __builtin_memcpy(blocks.sums + (size_t)which * blocks.stride, &sums, (size_t)together * sizeof(double));
+INLINE void signal_end_pair(signal_lanes *lanes, int which) {
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        lanes->sums[which][q] += lanes->waiting[which][q];
+        lanes->waiting[which][q] = vf_set(0);
+    }
 }
 
-INLINE void signal_put_counts(fathom_signal_blocks blocks, int which, int together, vu16_four counts) {
-    __builtin_memcpy(blocks.counts + (size_t)which * blocks.stride, &counts, (size_t)together * sizeof(uint16_t));
+// Adds one of the sums of `together` chains to a block's, the first of which is number `chain` of it.
+INLINE void signal_join(signal_lanes *lanes, int which, const signal_chains *chains, size_t chain, size_t together) {
+    const vf *c = chains->sums[which];
+    vf *sums = lanes->sums[which], *waiting = lanes->waiting[which];
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        if (together == 4) sums[q] += (c[q] + c[VECTORS + q]) + (c[2 * VECTORS + q] + c[3 * VECTORS + q]);
+        else if (together == 2) sums[q] += c[q] + c[VECTORS + q];
+        else waiting[q] += c[q];
+    }
+    if (together == 1 && chain % 2 == 1) signal_end_pair(lanes, which);
 }
 
-// What the gradients of `together` blocks tell, while they still lie at dy; `live` columns of the panel count. Whether all of them are finite for certain.
-INLINE bool signal_gradients(fathom_signal_blocks blocks, const signal_lanes *lanes, int together, const float *dy, size_t rows, size_t live, bool paired) {
-    vf squares[SIGNAL_BLOCKS * VECTORS];
-    vi small = vi_set(0);  // lanes in which some may be zero or subnormal
+// Whether the squares of a block's gradients, which still lie at dy, are sums to keep for certain, and none of them is subnormal. Else what they tell is made anew.
+INLINE bool signal_gradients_are_usual(fathom_signal_blocks block, signal_lanes *lanes, const float *dy, size_t rows, size_t live, bool paired) {
+    vf *squares = lanes->sums[FATHOM_GRADIENT_SQUARES];
+    vi enough = vi_set(0), strange = vi_set(0), small = vi_set(0);  // lanes
+    signal_end_pair(lanes, FATHOM_GRADIENT_SQUARES);
     UNROLL for (int q = 0; q < VECTORS; q++) {
         vi mask = signal_columns(paired, q, live);
-        UNROLL for (int j = q; j < together * VECTORS; j += VECTORS) squares[j] = vf_where(mask, lanes->gradient[j]);
-        small |= mask & ((lanes->common[q] & 0x7f800000) == 0);
+        squares[q] = vf_where(mask, squares[q]);
+        enough |= squares[q] >= FATHOM_LEAST_SQUARES;
+        strange |= ~(squares[q] < 0x1p120f);                        // of 16 the sum is finite
+        small |= mask & ((lanes->common[q] & 0x7f800000) == 0);     // some may be zero or subnormal
     }
-    vf_four sums = vf_trees16(squares, together);
-    bool usual = __builtin_reduce_and((sums >= FATHOM_LEAST_SQUARES) & (sums < __builtin_inff()));
-    if (SELDOM(!usual || (vi_any(small) && KERNEL(some_subnormal)(dy, (size_t)together * rows, live)))) {
-        KERNEL(signal_gradients_again)(blocks, sums, together, dy, rows, live);
+    if (SELDOM(!vi_any(enough) || vi_any(strange) || (vi_any(small) && KERNEL(some_subnormal)(dy, rows, live)))) {
+        KERNEL(signal_gradients_again)(block, vf_tree16(squares), dy, rows, live);
         return false;
     }
-    signal_put_sums(blocks, FATHOM_GRADIENT_SQUARES, together, __builtin_convertvector(sums, vd_four));
-    signal_put_counts(blocks, FATHOM_SUBNORMAL, together, (vu16_four){0});
     return true;
 }
 
-// How many entries of each of up to four blocks are saturated. A lane has at most 16 of a block, so a byte holds what four lanes have.
-INLINE vu16_four signal_saturated(const signal_lanes *lanes, int together, size_t live, bool paired) {
-    typedef uint32_t v16 __attribute__((vector_size(64)));
-    typedef uint8_t bytes __attribute__((vector_size(16)));
-    typedef uint16_t words __attribute__((vector_size(32)));
-    vu counts[VECTORS];
-    UNROLL for (int q = 0; q < VECTORS; q++) {
-        counts[q] = (vu)vi_set(0);
-        UNROLL for (int b = 0; b < together; b++) counts[q] -= (vu)lanes->saturated[b * VECTORS + q] << 8 * b;
-        counts[q] &= (vu)signal_columns(paired, q, live);
-    }
-    v16 a;
-    __builtin_memcpy(&a, counts, sizeof a);
-    __auto_type b = __builtin_shufflevector(a, a, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15);
-    __auto_type c = __builtin_shufflevector(b, b, 0, 1, 2, 3) + __builtin_shufflevector(b, b, 4, 5, 6, 7);
-    words d = __builtin_convertvector((bytes)c, words);
-    __auto_type e = __builtin_shufflevector(d, d, 0, 1, 2, 3, 4, 5, 6, 7) + __builtin_shufflevector(d, d, 8, 9, 10, 11, 12, 13, 14, 15);
-    return __builtin_shufflevector(e, e, 0, 1, 2, 3) + __builtin_shufflevector(e, e, 4, 5, 6, 7);
+// How many entries of a block are saturated, of an activation whose slopes are neither 0 nor 1.
+INLINE int32_t signal_saturated(const signal_lanes *lanes, bool paired, size_t live) {
+    vi counts[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) counts[q] = signal_columns(paired, q, live) & -lanes->saturated[q];
+    return vi_sum16(counts);
 }
 
-// Of each block, the columns in which a slope is not 0.
-INLINE vu16_four signal_alive(const signal_lanes *lanes, int together, fathom_activation kind, size_t live, bool paired) {
-    uint64_t all = 0;
-    UNROLL for (int b = 0; b < together; b++) {
-        vi alive[VECTORS];
-        UNROLL for (int q = 0; q < VECTORS; q++) {
-            int j = b * VECTORS + q;
-            alive[q] = signal_columns(paired, q, live) & (slope_is_plain(kind) ? lanes->slope[j] != 0 : lanes->alive[j]);
+// The columns in which a slope is not 0, told from their masks or sums of squares.
+INLINE uint32_t signal_alive(const signal_lanes *lanes, fathom_activation kind, bool paired, size_t live) {
+    vi alive[VECTORS];
+    UNROLL for (int q = 0; q < VECTORS; q++) alive[q] = signal_columns(paired, q, live) & (slope_is_plain(kind) ? lanes->sums[FATHOM_SLOPE_SQUARES][q] != 0 : lanes->alive[q]);
+    uint32_t columns = vi_lanes16(alive);
+    return paired ? (columns | columns >> FATHOM_PANEL / 2) & 0xff : columns;
+}
+
+// All that a block tells, once gradient ⊙ φ′ lies at dz, and whether its gradients are usual: of these, of the slopes φ′(saved), and, where `tells_output`, of the values h.
+INLINE void signal_finish(
+    fathom_signal_blocks block, signal_lanes *lanes, fathom_activation kind, bool tells_output, bool usual, const float *h, float *dz, size_t rows, size_t live, bool paired) {
+    bool has_slope = kind != FATHOM_IDENTITY;
+    int known = tells_output ? FATHOM_SIGNAL_SUMS : has_slope ? FATHOM_SLOPE_SQUARES + 1 : FATHOM_GRADIENT_SQUARES + 1;  // the other sums are 0
+    vf parts[FATHOM_SIGNAL_SUMS * VECTORS];
+    UNROLL for (int which = 0; which < known; which++) {
+        if (which != FATHOM_GRADIENT_SQUARES) signal_end_pair(lanes, which);
+        UNROLL for (int q = 0; q < VECTORS; q++) parts[which * VECTORS + q] = vf_where(signal_columns(paired, q, live), lanes->sums[which][q]);
+    }
+    vf_four trees = vf_trees16(parts, known);
+    UNROLL for (int which = known; which < FATHOM_SIGNAL_SUMS; which++) trees[which] = 0;
+    vd_four sums = __builtin_convertvector(trees, vd_four);
+    vu16_four counts = {0};
+    float n = (float)(rows * live), s = trees[FATHOM_OUTPUT_SUM], q = trees[FATHOM_OUTPUT_SQUARES];
+    if (slope_is_binary(kind)) {  // its zeros are what the sum lacks
+        counts[FATHOM_SATURATED] = (uint16_t)((int32_t)(rows * live) - (int32_t)trees[FATHOM_SLOPE_SQUARES]);
+        if (SELDOM(q != q)) {
+            sums[FATHOM_SLOPE_SQUARES] = __builtin_nan("");
+            KERNEL(multiply_by_slopes)(kind, h, dz, rows);
         }
-        all |= (uint64_t)vi_lanes16(alive) << 16 * b;
+    } else if (has_slope) counts[FATHOM_SATURATED] = (uint16_t)signal_saturated(lanes, paired, live);
+    if (has_slope) counts[FATHOM_ALIVE] = (uint16_t)signal_alive(lanes, kind, paired, live);
+    if (tells_output && !output_is_around_zero(kind)) {
+        double centre = *h, of_d = sums[FATHOM_OUTPUT_SUM];
+        sums[FATHOM_OUTPUT_SQUARES] += centre * (of_d + of_d) + centre * centre * (double)n;
+        sums[FATHOM_OUTPUT_SUM] += (double)n * centre;
     }
-    if (paired) all = (all | all >> FATHOM_PANEL / 2) & 0x00ff00ff00ff00ff;
-    vu16_four columns;
-    __builtin_memcpy(&columns, &all, sizeof columns);
-    return columns;
-}
-
-// And what their slopes tell, φ′(saved), once gradient ⊙ φ′ lies at dz.
-INLINE void signal_slopes(
-    fathom_signal_blocks blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *dz, size_t rows, size_t live, bool paired, bool finite) {
-    vf squares[SIGNAL_BLOCKS * VECTORS];
-    UNROLL for (int j = 0; j < together * VECTORS; j++) squares[j] = vf_where(signal_columns(paired, j % VECTORS, live), lanes->slope[j]);
-    vf_four sums = vf_trees16(squares, together);
-    signal_put_sums(blocks, FATHOM_SLOPE_SQUARES, together, __builtin_convertvector(sums, vd_four));
-    if (slope_is_binary(kind)) {
-        // Where a slope is no number signal_outputs_again counts.
-        vi_four known = sums == sums, ones = __builtin_convertvector((vf_four)((vi_four)sums & known), vi_four);
-        signal_put_counts(blocks, FATHOM_SATURATED, together, __builtin_convertvector(((int32_t)(rows * live) - ones) & known, vu16_four));
-    } else signal_put_counts(blocks, FATHOM_SATURATED, together, signal_saturated(lanes, together, live, paired));
-    signal_put_counts(blocks, FATHOM_ALIVE, together, signal_alive(lanes, together, kind, live, paired));
-    signal_put_counts(blocks, FATHOM_NONFINITE, together, (vu16_four){0});
-    if (SELDOM(!finite)) KERNEL(signal_nonfinite)(blocks, together, dz, rows, live);
-}
-
-// And what their values h tell, where φ′ is computed from them or nothing follows.
-INLINE void signal_outputs(
-    fathom_signal_blocks blocks, const signal_lanes *lanes, int together, fathom_activation kind, const float *h, size_t rows, size_t live, bool paired) {
-    vf sums[SIGNAL_BLOCKS * VECTORS], squares[SIGNAL_BLOCKS * VECTORS];
-    UNROLL for (int j = 0; j < together * VECTORS; j++) {
-        vi mask = signal_columns(paired, j % VECTORS, live);
-        sums[j] = vf_where(mask, lanes->sum[j]);
-        squares[j] = vf_where(mask, lanes->squares[j]);
+    if (SELDOM(!usual)) {
+        sums[FATHOM_GRADIENT_SQUARES] = block.sums[FATHOM_GRADIENT_SQUARES];
+        counts[FATHOM_SUBNORMAL] = block.counts[FATHOM_SUBNORMAL];
+        if (!(sums[FATHOM_GRADIENT_SQUARES] < __builtin_inf())) counts[FATHOM_NONFINITE] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
     }
-    vf_four s = vf_trees16(sums, together), q = vf_trees16(squares, together);
-    vd_four of_d = __builtin_convertvector(s, vd_four), of_squares = __builtin_convertvector(q, vd_four);
-    double n = (double)(rows * live);
-    if (!output_is_around_zero(kind)) {
-        vd_four c = {0};
-        UNROLL for (int b = 0; b < together; b++) c[b] = (double)h[b * SIGNAL_BLOCK];
-        of_squares += c * (of_d + of_d) + c * c * n;
-        of_d += n * c;
-    }
-    signal_put_sums(blocks, FATHOM_OUTPUT_SUM, together, of_d);
-    signal_put_sums(blocks, FATHOM_OUTPUT_SQUARES, together, of_squares);
-    float share = 1 / (0.875f * (float)n);
-    vi_four suffices = (q >= FATHOM_LEAST_SQUARES) & (q < __builtin_inff()) & (s * (s * share) <= q);
-    if (SELDOM(!__builtin_reduce_and(suffices))) KERNEL(signal_outputs_again)(blocks, suffices, together, kind, h, rows, live);
+    __builtin_memcpy(block.sums, &sums, sizeof sums);
+    __builtin_memcpy(block.counts, &counts, sizeof counts);
+    bool suffices = q >= FATHOM_LEAST_SQUARES && q < __builtin_inff() && s * (s * (1 / (0.875f * n))) <= q;
+    if (SELDOM(tells_output && !suffices)) KERNEL(signal_outputs_again)(block, kind, h, rows, live);
 }

@@ -1,10 +1,7 @@
-// What blocks of 16 rows of a panel tell where sums in float32 do not suffice, or something is out of the common: made anew from the numbers, which still lie in the
+// What blocks of a panel tell where sums in float32 do not suffice, or something is out of the common: made anew from the numbers, which still lie in the
 // first-level cache. Operation for operation reference/instrument.c. Needs elementwise/functions.h.
 
-enum { SIGNAL_BLOCK = FATHOM_PANEL * FATHOM_PANEL };  // floats
-
 typedef double vd_four __attribute__((vector_size(32)));
-typedef int32_t vi_four __attribute__((vector_size(16)));
 typedef uint16_t vu16_four __attribute__((vector_size(8)));
 
 // Of `rows` rows of one panel, where a sum has told that there are some.
@@ -48,18 +45,19 @@ COLD static uint32_t KERNEL(count_saturated)(fathom_activation kind, const float
     return (uint32_t)vi_sum16(count);
 }
 
-// What the values h of those blocks tell whose distances do not suffice.
-COLD static void KERNEL(signal_outputs_again)(
-    fathom_signal_blocks blocks, vi_four suffices, int together, fathom_activation kind, const float *h, size_t rows, size_t live) {
-    for (int b = 0; b < together; b++, h += SIGNAL_BLOCK) {
-        double sums[3];
-        if (suffices[b]) continue;
-        KERNEL(moments_in_double)(h, rows, live, sums);
-        blocks.sums[FATHOM_OUTPUT_SUM * blocks.stride + b] = sums[0];
-        blocks.sums[FATHOM_OUTPUT_SQUARES * blocks.stride + b] = sums[1];
-        blocks.counts[FATHOM_NONFINITE * blocks.stride + b] += (uint16_t)sums[2];
-        if (sums[1] != sums[1] && slope_is_plain(kind)) blocks.counts[FATHOM_SATURATED * blocks.stride + b] = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
-    }
+// What the values h of a block tell whose distances do not suffice.
+COLD static void KERNEL(signal_outputs_again)(fathom_signal_blocks block, fathom_activation kind, const float *h, size_t rows, size_t live) {
+    double sums[3];
+    KERNEL(moments_in_double)(h, rows, live, sums);
+    block.sums[FATHOM_OUTPUT_SUM] = sums[0];
+    block.sums[FATHOM_OUTPUT_SQUARES] = sums[1];
+    block.counts[FATHOM_NONFINITE] += (uint16_t)sums[2];
+    if (sums[1] != sums[1] && slope_is_plain(kind)) block.counts[FATHOM_SATURATED] = (uint16_t)KERNEL(count_saturated)(kind, h, rows, live);
+}
+
+// dz ⊙ φ′(saved) of slopes that have been taken for 1 though they are no numbers; another slope that is 0 or 1 changes nothing a second time.
+COLD static void KERNEL(multiply_by_slopes)(fathom_activation kind, const float *saved, float *dz, size_t rows) {
+    for (size_t i = 0; i < rows * FATHOM_PANEL; i += LANES) vf_store(dz + i, vf_load(dz + i) * activation_slope(kind, 0, vf_load(saved + i)));
 }
 
 // Σ m² in float64, where in float32 too much of it was lost.
@@ -80,28 +78,19 @@ INLINE void KERNEL(smallest_of)(const float *m, size_t rows, vu smallest[VECTORS
         smallest[q] = __builtin_elementwise_min(smallest[q], (vu)vf_bits(vf_abs(vf_load(m + r * FATHOM_PANEL + q * LANES))) - 1);
 }
 
-// What the gradients of blocks tell where a sum of their squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
-COLD static void KERNEL(signal_gradients_again)(fathom_signal_blocks blocks, vf_four squares, int together, const float *dy, size_t rows, size_t live) {
-    for (int b = 0; b < together; b++, dy += SIGNAL_BLOCK) {
-        vu smallest[VECTORS];
-        vi subnormal = vi_set(0), other = vi_set(0);
-        KERNEL(smallest_of)(dy, rows, smallest);
-        UNROLL for (int q = 0; q < VECTORS; q++) {
-            vi mask = vi_below(q * LANES, live);
-            subnormal |= mask & (smallest[q] < 0x007fffff);
-            other |= mask & (smallest[q] != UINT32_MAX);
-        }
-        bool kept = (squares[b] >= FATHOM_LEAST_SQUARES && squares[b] < __builtin_inff()) || !vi_any(other);
-        blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] = kept ? squares[b] : KERNEL(squares_in_double)(dy, rows, live);
-        blocks.counts[FATHOM_SUBNORMAL * blocks.stride + b] = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
+// What the gradients of a block tell where the sum of their squares or an entry is out of the common. One that has vanished, as those of many layers may, is told soon.
+COLD static void KERNEL(signal_gradients_again)(fathom_signal_blocks block, float squares, const float *dy, size_t rows, size_t live) {
+    vu smallest[VECTORS];
+    vi subnormal = vi_set(0), other = vi_set(0);
+    KERNEL(smallest_of)(dy, rows, smallest);
+    UNROLL for (int q = 0; q < VECTORS; q++) {
+        vi mask = vi_below(q * LANES, live);
+        subnormal |= mask & (smallest[q] < 0x007fffff);
+        other |= mask & (smallest[q] != UINT32_MAX);
     }
-}
-
-// And how many entries of dz are not finite, where the gradient's squares are not.
-COLD static void KERNEL(signal_nonfinite)(fathom_signal_blocks blocks, int together, const float *dz, size_t rows, size_t live) {
-    for (int b = 0; b < together; b++, dz += SIGNAL_BLOCK)
-        if (!(blocks.sums[FATHOM_GRADIENT_SQUARES * blocks.stride + b] < __builtin_inf()))
-            blocks.counts[FATHOM_NONFINITE * blocks.stride + b] = (uint16_t)KERNEL(count_nonfinite)(dz, rows, live);
+    bool kept = (squares >= FATHOM_LEAST_SQUARES && squares < __builtin_inff()) || !vi_any(other);
+    block.sums[FATHOM_GRADIENT_SQUARES] = kept ? squares : KERNEL(squares_in_double)(dy, rows, live);
+    block.counts[FATHOM_SUBNORMAL] = vi_any(subnormal) ? (uint16_t)KERNEL(count_subnormal)(dy, rows, live) : 0;
 }
 
 // Whether there are subnormal entries in neighbouring rows whose gradients have no bit of the exponent in common: behind a dropout some of every block are zero, and values of 2

@@ -85,7 +85,7 @@ INLINE void terms_of_rows(const fathom_loss_arguments *l, loss_term *term, size_
     for (size_t i = 0; i < rows; i++) l->row_loss[begin + i] = vd_tree16(sums[i]);
 }
 
-enum { TOLD_ROWS = 16 * SIGNAL_BLOCKS };  // as many as blocks go together: told of while they are in the cache
+enum { TOLD_ROWS = FATHOM_SIGNAL_ROWS };  // a block, told of while it is in the cache
 
 INLINE void sum_of_terms(const fathom_loss_arguments *l, fathom_range range, loss_term *term) {
     for (size_t r = range.row_begin, stop; r < range.row_end; r = stop) {

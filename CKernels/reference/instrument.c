@@ -5,45 +5,54 @@
 
 #include "../elementwise/functions.h"
 
-// The lanes of a block while it is gathered. Where its rows go two by two, the second one's columns have lanes of their own in float32.
+enum { CHAINS = FATHOM_SIGNAL_ROWS / FATHOM_PANEL };
+
+// A block while it is gathered: float32 sums of each chain's lanes. Where its rows go two by two, the second one's columns have lanes of their own.
 typedef struct signal_lanes {
-    float gradient[FATHOM_PANEL], slope[FATHOM_PANEL];
-    float output[FATHOM_PANEL], of_output[FATHOM_PANEL];  // Σ d and Σ d² of h
-    double wide[FATHOM_PANEL];                            // Σ gradient² once more, of columns, as are these
+    float gradient[CHAINS][FATHOM_PANEL], slope[CHAINS][FATHOM_PANEL];
+    float output[CHAINS][FATHOM_PANEL], of_output[CHAINS][FATHOM_PANEL];  // Σ d and Σ d² of h
+    double wide[FATHOM_PANEL];                                            // Σ gradient² once more, of columns, as are these
     double wide_output[FATHOM_PANEL], wide_of_output[FATHOM_PANEL];
     uint32_t entries, nonfinite;  // of h
     double sums[FATHOM_SIGNAL_SUMS];
     uint32_t counts[FATHOM_SIGNAL_COUNTS];
 } signal_lanes;
 
-static void add_gradient(signal_lanes *s, size_t lane, size_t column, float gradient) {
+static void add_gradient(signal_lanes *s, size_t chain, size_t lane, size_t column, float gradient) {
     uint32_t bits;
     memcpy(&bits, &gradient, sizeof bits);
     bits &= 0x7fffffff;
-    s->gradient[lane] = fathom_fma_reference(gradient, gradient, s->gradient[lane]);
+    s->gradient[chain][lane] = fathom_fma_reference(gradient, gradient, s->gradient[chain][lane]);
     s->wide[column] += (double)gradient * gradient;
     s->counts[FATHOM_SUBNORMAL] += bits > 0 && bits < 0x00800000;
 }
 
-static void add_slope(signal_lanes *s, size_t lane, size_t column, fathom_activation kind, float slope, float threshold) {
-    s->slope[lane] = fathom_fma_reference(slope, slope, s->slope[lane]);
+static void add_slope(signal_lanes *s, size_t chain, size_t lane, size_t column, fathom_activation kind, float slope, float threshold) {
+    s->slope[chain][lane] = fathom_fma_reference(slope, slope, s->slope[chain][lane]);
     s->counts[FATHOM_SATURATED] += (slope_is_plain(kind) ? slope : fabsf(slope)) < threshold;
     s->counts[FATHOM_ALIVE] |= (uint32_t)(slope != 0) << column;
 }
 
-static void add_output(signal_lanes *s, size_t lane, size_t column, float h, float centre) {
+static void add_output(signal_lanes *s, size_t chain, size_t lane, size_t column, float h, float centre) {
     float d = h - centre;
-    s->output[lane] += d;
-    s->of_output[lane] = fathom_fma_reference(d, d, s->of_output[lane]);
+    s->output[chain][lane] += d;
+    s->of_output[chain][lane] = fathom_fma_reference(d, d, s->of_output[chain][lane]);
     s->wide_output[column] += h;
     s->wide_of_output[column] += (double)h * h;
     s->entries++;
     s->nonfinite += !isfinite(h);
 }
 
+// The chains of a block in pairs, and the lanes in the fixed tree.
+static float join(float chains[CHAINS][FATHOM_PANEL]) {
+    float lanes[FATHOM_PANEL];
+    for (size_t i = 0; i < FATHOM_PANEL; i++) lanes[i] = (chains[0][i] + chains[1][i]) + (chains[2][i] + chains[3][i]);
+    return fathom_float_tree16_reference(lanes);
+}
+
 // What the sums of h tell, from their distances or, where these do not suffice, from themselves.
 static void finish_output(signal_lanes *s, double centre) {
-    float sum = fathom_float_tree16_reference(s->output), squares = fathom_float_tree16_reference(s->of_output), n = (float)s->entries;
+    float sum = join(s->output), squares = join(s->of_output), n = (float)s->entries;
     bool kept = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) && sum * (sum * (1 / (0.875f * n))) <= squares;
     s->sums[FATHOM_OUTPUT_SUM] = kept ? sum + n * centre : fathom_tree16_reference(s->wide_output);
     s->sums[FATHOM_OUTPUT_SQUARES] = kept ? squares + (centre * ((double)sum + sum) + centre * centre * n) : fathom_tree16_reference(s->wide_of_output);
@@ -58,36 +67,37 @@ static void pull_back_block(const fathom_pull_back *p, size_t row, size_t rows, 
     bool paired = p->columns - FATHOM_PANEL * panel <= FATHOM_PANEL / 2 && rows % 2 == 0;
     for (size_t r = row; r < row + rows; r++)
         for (size_t column = 0; column < FATHOM_PANEL; column++) {
-            size_t c = FATHOM_PANEL * panel + column, lane = column + (paired ? (r - row) % 2 * (FATHOM_PANEL / 2) : 0);
+            size_t c = FATHOM_PANEL * panel + column, chain = (r - row) / FATHOM_PANEL, lane = column + (paired ? (r - row) % 2 * (FATHOM_PANEL / 2) : 0);
             float *dx = fathom_at(p->dx, p->dx_stride, r, c);
             if (c >= p->columns) {
                 *dx = 0;
                 continue;
             }
-            if (tells) add_gradient(&s, lane, column, *dx);
-            if (tells_output) add_output(&s, lane, column, *fathom_at(p->saved, p->saved_stride, r, c), centre);
+            if (tells) add_gradient(&s, chain, lane, column, *dx);
+            if (tells_output) add_output(&s, chain, lane, column, *fathom_at(p->saved, p->saved_stride, r, c), centre);
             if (p->activation == FATHOM_IDENTITY) continue;
             float saved = *fathom_at(p->saved, p->saved_stride, r, c), slope = fathom_activation_slope_reference(p->activation, p->parameter, saved);
-            if (tells) add_slope(&s, lane, column, p->activation, slope, saturated_slope(p->activation, p->parameter));
+            if (tells) add_slope(&s, chain, lane, column, p->activation, slope, saturated_slope(p->activation, p->parameter));
             *dx *= slope;
         }
     if (!tells) return;
-    float squares = fathom_float_tree16_reference(s.gradient);
+    float squares = join(s.gradient);
     s.sums[FATHOM_GRADIENT_SQUARES] = squares >= FATHOM_LEAST_SQUARES && isfinite(squares) ? squares : fathom_tree16_reference(s.wide);
-    s.sums[FATHOM_SLOPE_SQUARES] = fathom_float_tree16_reference(s.slope);
+    s.sums[FATHOM_SLOPE_SQUARES] = join(s.slope);
     for (size_t r = row; r < row + rows && !isfinite(s.sums[FATHOM_GRADIENT_SQUARES]); r++)
         for (size_t c = FATHOM_PANEL * panel; c < p->columns && c < FATHOM_PANEL * (panel + 1); c++)
             s.counts[FATHOM_NONFINITE] += !isfinite(*fathom_at(p->dx, p->dx_stride, r, c));
     if (tells_output) finish_output(&s, centre);
     fathom_signal_blocks block = fathom_signal_blocks_from(p->blocks, panel, row);
-    for (size_t i = 0; i < FATHOM_SIGNAL_SUMS; i++) block.sums[i * block.stride] = s.sums[i];
-    for (size_t i = 0; i < FATHOM_SIGNAL_COUNTS; i++) block.counts[i * block.stride] = (uint16_t)s.counts[i];
+    memcpy(block.sums, s.sums, sizeof s.sums);
+    for (size_t i = 0; i < FATHOM_SIGNAL_COUNTS; i++) block.counts[i] = (uint16_t)s.counts[i];
 }
 
 void fathom_pull_back_reference(const fathom_pull_back *p, fathom_range range) {
+    size_t most = p->blocks.sums ? p->blocks.rows : FATHOM_SIGNAL_ROWS;
     for (size_t panel = range.panel_begin; panel < range.panel_end; panel++)
-        for (size_t row = range.row_begin; row < range.row_end; row += FATHOM_PANEL) {
-            size_t rows = range.row_end - row < FATHOM_PANEL ? range.row_end - row : FATHOM_PANEL;
+        for (size_t row = range.row_begin; row < range.row_end; row += most) {
+            size_t rows = range.row_end - row < most ? range.row_end - row : most;
             pull_back_block(p, row, rows, panel);
         }
 }
@@ -150,6 +160,14 @@ void fathom_moments_reference(const fathom_arguments *arguments, fathom_range ra
     }
 }
 
+// Blocks were written here and there during the step, for the most part by another thread: those of the next signal are asked for while one is summed.
+static void ask_for(const fathom_signal_source *s) {
+    if (!s->blocks.sums) return;
+    size_t blocks = s->panels * s->blocks.stride, sums = blocks * FATHOM_SIGNAL_SUMS, counts = blocks * FATHOM_SIGNAL_COUNTS;
+    for (size_t i = 0; i < sums; i += 8) __builtin_prefetch(s->blocks.sums + i);
+    for (size_t i = 0; i < counts; i += 32) __builtin_prefetch(s->blocks.counts + i);
+}
+
 static void total_signal(const fathom_signal_source *s) {
     fathom_signal_statistics total = {0};
     bool has_blocks = s->blocks.sums;
@@ -162,16 +180,16 @@ static void total_signal(const fathom_signal_source *s) {
         }
         fathom_signal_blocks blocks = fathom_signal_blocks_from(s->blocks, p, 0);
         for (size_t b = 0; has_blocks && b < blocks.stride; b++) {
-            const double *sums = blocks.sums + b;
-            const uint16_t *counts = blocks.counts + b;
-            total.gradient_squares += sums[FATHOM_GRADIENT_SQUARES * blocks.stride];
-            total.slope_squares += sums[FATHOM_SLOPE_SQUARES * blocks.stride];
-            total.sum += sums[FATHOM_OUTPUT_SUM * blocks.stride];
-            total.squares += sums[FATHOM_OUTPUT_SQUARES * blocks.stride];
-            total.saturated += counts[FATHOM_SATURATED * blocks.stride];
-            total.subnormal += counts[FATHOM_SUBNORMAL * blocks.stride];
-            total.nonfinite += counts[FATHOM_NONFINITE * blocks.stride];
-            alive |= counts[FATHOM_ALIVE * blocks.stride];
+            const double *sums = blocks.sums + FATHOM_SIGNAL_SUMS * b;
+            const uint16_t *counts = blocks.counts + FATHOM_SIGNAL_COUNTS * b;
+            total.gradient_squares += sums[FATHOM_GRADIENT_SQUARES];
+            total.slope_squares += sums[FATHOM_SLOPE_SQUARES];
+            total.sum += sums[FATHOM_OUTPUT_SUM];
+            total.squares += sums[FATHOM_OUTPUT_SQUARES];
+            total.saturated += counts[FATHOM_SATURATED];
+            total.subnormal += counts[FATHOM_SUBNORMAL];
+            total.nonfinite += counts[FATHOM_NONFINITE];
+            alive |= counts[FATHOM_ALIVE];
         }
         size_t left = s->columns - FATHOM_PANEL * p, live = left < FATHOM_PANEL ? left : FATHOM_PANEL;
         if (!has_blocks) continue;
@@ -191,7 +209,11 @@ static void total_signal(const fathom_signal_source *s) {
 }
 
 void fathom_signal_total_reference(const fathom_arguments *arguments, fathom_range range) {
-    for (size_t i = range.row_begin; i < range.row_end; i++) total_signal(&arguments->signal_total.sources[i]);
+    const fathom_signal_source *sources = arguments->signal_total.sources;
+    for (size_t i = range.row_begin; i < range.row_end; i++) {
+        if (i + 1 < range.row_end) ask_for(&sources[i + 1]);
+        total_signal(&sources[i]);
+    }
 }
 
 void fathom_change_total_reference(const fathom_arguments *arguments, fathom_range range) {

@@ -37,8 +37,8 @@ float fathom_activation_slope_reference(fathom_activation activation, float para
 // φ′(z) of an activation that saves it.
 float fathom_saved_slope_reference(fathom_activation activation, float z);
 
-// A gradient in place, taken back through the activation that made its signal: dx ⊙ φ′(saved), zero in padding lanes, and what the blocks of 16 rows tell of it
-// before that, and of the signal; they begin at rows that 16 divides (reference/instrument.c).
+// A gradient in place, taken back through the activation that made its signal: dx ⊙ φ′(saved), zero in padding lanes, and what the blocks of rows tell of it
+// before that, and of the signal; the first row is one with which a block begins (reference/instrument.c).
 typedef struct fathom_pull_back {
     size_t columns;
     fathom_activation activation;

@@ -170,6 +170,14 @@ extension PlanBuilder {
         return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
     }
 
+    /// Where a call that is divided by rows alone leaves what it tells of a signal: in low blocks, so that there are as many as threads.
+    mutating func lowBlocks(of signal: Signal) -> SignalBlocks? {
+        guard let blocks = signal.blocks else { return nil }
+        let low = blocks.low(rows: signal.values.rows)
+        if let source = signalSources.firstIndex(where: { $0.blocks.sums == blocks.sums }) { signalSources[source].blocks = low }
+        return low
+    }
+
     /// Leaves what there is to tell of the network's output to the loss, which reads it and makes its gradient: where it goes. Nil where nobody asks, where an activation
     /// comes in between, and of wide outputs: a loss has rows in blocks then, and calls of their own, divided by columns, more threads.
     mutating func takeOutput(_ signal: Signal) -> SignalBlocks? {

@@ -38,7 +38,7 @@ extension Trainer {
         case full
     }
 
-    /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(entries of their outputs / 256).
+    /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(entries of their outputs / 1024).
     public var layers: [LayerStatistics] {
         guard lastRows > 0 else { return [] }
         makeUpdate()
@@ -49,8 +49,10 @@ extension Trainer {
     package var layersBeforeUpdate: [LayerStatistics] {
         guard let layerInstruments else { return layersOfNorms }
         if lastWasFinite { runner.sumSignals(threads: threads) }
+        let norms = state.clipping.norms
         return layerInstruments.layers.map { layer in
-            let squares = layer.tensors.reduce(0) { $0 + state.clipping.norms[$1] * state.clipping.norms[$1] }
+            var squares = 0.0
+            for tensor in layer.tensors { squares += norms[tensor] * norms[tensor] }
             return LayerStatistics(layer, gradientNorm: squares.squareRoot(), rows: lastRows)
         }
     }
@@ -59,12 +61,12 @@ extension Trainer {
     package func withChanges(_ layers: [LayerStatistics]) -> [LayerStatistics] {
         guard let layerInstruments else { return layers }
         layerInstruments.sumChanges(threads: threads)
-        return zip(layers, layerInstruments.layers).map { statistics, layer in
-            var statistics = statistics
-            statistics.weightNorm = layer.change[0].squareRoot()
-            statistics.updateRatio = layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
-            return statistics
+        var layers = layers
+        for (index, layer) in layerInstruments.layers.enumerated() {
+            layers[index].weightNorm = layer.change[0].squareRoot()
+            layers[index].updateRatio = layer.change[0] > 0 ? (layer.change[1] / layer.change[0]).squareRoot() : nil
         }
+        return layers
     }
 
     /// Without instruments.

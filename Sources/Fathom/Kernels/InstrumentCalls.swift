@@ -2,25 +2,28 @@ import CKernels
 
 // Calls that gather what instruments tell. Sums and blocks are in CKernels/include/fathom_kernels.h.
 
-/// Where the backward pass leaves what it tells of a signal, of 16 rows of each panel.
+/// Where the backward pass leaves what it tells of a signal, of some rows of each panel.
 typealias SignalBlocks = fathom_signal_blocks
 typealias SignalSums = fathom_signal_statistics
 typealias SignalSource = fathom_signal_source
 typealias ChangeSource = fathom_change_source
 
 extension SignalBlocks {
-    /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own.
+    /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own, and low, since its rows are divided over threads.
     init(rows: Int, columns: Int, byStep steps: Int?, in pool: inout BufferPool) {
-        let stride = (steps ?? 1) * Panels.panels(rows / (steps ?? 1)), count = Panels.panels(columns) * stride
+        let low = (steps ?? 1) * Panels.panels(rows / (steps ?? 1)), count = Panels.panels(columns) * low, height = Int(FATHOM_SIGNAL_ROWS)
         self.init(
-            sums: pool.reserve(Double.self, count: FATHOM_SIGNAL_SUMS * count),
-            counts: pool.reserve(UInt16.self, count: FATHOM_SIGNAL_COUNTS * count), stride: stride)
+            sums: pool.reserve(Double.self, count: FATHOM_SIGNAL_SUMS * count), counts: pool.reserve(UInt16.self, count: FATHOM_SIGNAL_COUNTS * count),
+            rows: steps == nil ? height : Panels.width, stride: steps == nil ? (rows + height - 1) / height : low)
     }
+
+    /// Of the same signal in blocks of 16 rows, for a call that is divided by rows alone.
+    func low(rows: Int) -> SignalBlocks { SignalBlocks(sums: sums, counts: counts, rows: Panels.width, stride: Panels.panels(rows)) }
 
     /// Those of one of `steps` steps.
     func step(_ step: Int, of steps: Int) -> SignalBlocks {
         let first = step * (stride / steps)
-        return SignalBlocks(sums: sums + first, counts: counts + first, stride: stride)
+        return SignalBlocks(sums: sums + FATHOM_SIGNAL_SUMS * first, counts: counts + FATHOM_SIGNAL_COUNTS * first, rows: rows, stride: stride)
     }
 }
 

@@ -69,7 +69,7 @@ extension Normalization: PlannedLayer {
             let dx = plan.destination(for: dz)
             plan.append(.layerNormBackward(
                 x: x, gain: affine.gain(in: plan.parameters), mean: mean?.data, rstd: rstd.data, dy: dz, activation: input.activation, saved: input.saved, dx: dx,
-                blocks: input.blocks))
+                blocks: plan.lowBlocks(of: input)))
             return dx
         }
     }

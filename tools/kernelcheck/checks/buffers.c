@@ -157,12 +157,12 @@ void *flat(kernel_case *c, const char *name, element e, size_t count, bool writt
 }
 
 fathom_signal_blocks signal_blocks(kernel_case *c, size_t rows, size_t panels) {
-    size_t stride = (rows + 15) / 16;
+    size_t most = c->plan.options & LOW_BLOCKS ? FATHOM_PANEL : FATHOM_SIGNAL_ROWS, stride = (rows + most - 1) / most;
     if (!(c->plan.options >> 21 & 1)) return (fathom_signal_blocks){0};
-    fact(c, "blocks", 1);
+    fact(c, "blocks of rows", (double)most);
     return (fathom_signal_blocks){
         flat(c, "sums of blocks", ELEMENT_DOUBLE, FATHOM_SIGNAL_SUMS * stride * panels, true, false),
-        flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * stride * panels, true, false), stride};
+        flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * stride * panels, true, false), most, stride};
 }
 
 void fact(kernel_case *c, const char *name, double value) {

@@ -76,7 +76,8 @@ float *written_vector(kernel_case *c, const char *name, size_t columns, padding 
 // `count` elements as they are, aligned to 64 bytes or, where they are the caller's row-major data, to the element alone. Filled with NaN
 // or a canary; the caller writes what is read.
 void *flat(kernel_case *c, const char *name, element element, size_t count, bool written, bool unaligned);
-// Where the blocks of a gradient of `rows` rows in `panels` panels go, in half of the cases; nowhere in the others.
+// Where the blocks of a gradient of `rows` rows in `panels` panels go, in half of the cases; nowhere in the others. Low ones where the plan says so.
+enum { LOW_BLOCKS = 1 << 22 };
 fathom_signal_blocks signal_blocks(kernel_case *c, size_t rows, size_t panels);
 void fact(kernel_case *c, const char *name, double value);
 

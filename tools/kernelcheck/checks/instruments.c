@@ -35,12 +35,12 @@ static fathom_signal_source signal_source(kernel_case *c) {
     if (!(p->options & 2)) {
         s.blocks = (fathom_signal_blocks){
             flat(c, "sums of blocks", ELEMENT_DOUBLE, FATHOM_SIGNAL_SUMS * s.panels * p->rows, false, false),
-            flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * s.panels * p->rows, false, false), p->rows};
+            flat(c, "counts of blocks", ELEMENT_UINT16, FATHOM_SIGNAL_COUNTS * s.panels * p->rows, false, false), FATHOM_SIGNAL_ROWS, p->rows};
         for (size_t i = 0; i < FATHOM_SIGNAL_SUMS * s.panels * p->rows; i++) s.blocks.sums[i] = draw_double(c);
         for (size_t i = 0; i < FATHOM_SIGNAL_COUNTS * s.panels * p->rows; i++) {
             size_t left = p->outputs - 16 * (i / p->rows / FATHOM_SIGNAL_COUNTS);
             uint32_t mask = left < 16 ? (1u << left) - 1 : 0xffff, alive = (uint32_t)(draw(&c->random) & draw(&c->random) & draw(&c->random));
-            s.blocks.counts[i] = i / p->rows % FATHOM_SIGNAL_COUNTS == FATHOM_ALIVE ? (uint16_t)(alive & mask) : (uint16_t)draw_below(&c->random, 257);
+            s.blocks.counts[i] = i % FATHOM_SIGNAL_COUNTS == FATHOM_ALIVE ? (uint16_t)(alive & mask) : (uint16_t)draw_below(&c->random, 1025);
         }
     }
     s.alive = flat(c, "alive", ELEMENT_INT32, s.panels, true, false);

@@ -107,6 +107,7 @@ void make_layernorm_backward(kernel_case *c, fathom_operation operation) {
         .activation = p->activation, .parameter = parameter_of(p), .saved = g.saved, .saved_stride = g.saved_stride, .dx = g.dx, .dx_stride = g.dx_stride,
     };
     a->x = read_matrix(c, "x", p->rows, p->outputs, PADDING_FREE, &a->x_stride);
+    c->plan.options |= LOW_BLOCKS;
     a->blocks = signal_blocks(c, p->outputs ? p->rows : 0, (p->outputs + 15) / 16);
     fact(c, "centered", centered);
 }

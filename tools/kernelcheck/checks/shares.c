@@ -22,7 +22,7 @@ static fathom_call some_call(generator *g) {
         break;
     case 1:
         call.operation = FATHOM_GEMM_DGRAD;
-        call.arguments.gemm_dgrad = (fathom_gemm_dgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
+        call.arguments.gemm_dgrad = (fathom_gemm_dgrad_arguments){.rows = rows, .inputs = inputs, .outputs = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL, .blocks.rows = draw_one_in(g, 2) ? FATHOM_PANEL : FATHOM_SIGNAL_ROWS};
         break;
     case 2:
         call.operation = FATHOM_GEMM_WGRAD;
@@ -34,11 +34,11 @@ static fathom_call some_call(generator *g) {
         break;
     case 4:
         call.operation = FATHOM_LAYERNORM_BACKWARD;
-        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
+        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL, .blocks.rows = draw_one_in(g, 2) ? FATHOM_PANEL : FATHOM_SIGNAL_ROWS};
         break;
     case 5:
         call.operation = FATHOM_SOFTMAX_CROSS_ENTROPY;
-        call.arguments.loss = (fathom_loss_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL};
+        call.arguments.loss = (fathom_loss_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL, .blocks.rows = draw_one_in(g, 2) ? FATHOM_PANEL : FATHOM_SIGNAL_ROWS};
         break;
     default:
         call.operation = FATHOM_BATCHNORM_FORWARD;
