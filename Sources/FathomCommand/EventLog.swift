@@ -4,39 +4,61 @@ import FathomFormats
 
 /// Takes a run's events to its history, and to standard output where `--json` asks for them.
 struct EventLog {
+    /// A step whose line is still to be made.
+    struct Step {
+        let step: Trainer.Step
+        let epoch: Int
+        /// nil where this step's layers are not written.
+        let layers: [LayerStatistics]?
+        var exponents: [LayerExponents] = []
+        var branches: [BranchRatio] = []
+    }
+
     private let history: History
     private let prints: Bool
     private static let linesTogether = 32
-    /// Steps whose lines are still to be made.
-    private var steps: [() -> JSON] = []
+    private var steps: [Step] = []
     private var unprinted = ""
     private var lastFlush = ContinuousClock.now
+    /// What the lines say, for the report; nil where one of them cannot be read, as before a run was resumed.
+    private(set) var told: RunHistory?
     /// Whether the reader of standard output is gone.
     private(set) var isReaderGone = false
 
-    init(_ history: History, prints: Bool) {
+    /// - Parameter told: what `history` holds.
+    init(_ history: History, telling told: RunHistory?, prints: Bool) {
         self.history = history
+        self.told = told
         self.prints = prints
     }
 
     mutating func add(_ event: JSON) {
         makeLines()
-        write(event)
+        let line = event.bytes
+        write(line)
+        tell(line)
     }
 
-    /// Adds a step's event, whose line is made together with those of other steps: what makes lines is code that a step's products push out of the caches.
-    mutating func add(step event: @escaping () -> JSON) {
-        steps.append(event)
+    /// Adds a step, whose line is made together with those of other steps: what makes lines is code that a step's products push out of the caches.
+    mutating func add(_ step: Step) {
+        steps.append(step)
         if steps.count == Self.linesTogether { makeLines() }
     }
 
     private mutating func makeLines() {
-        for event in steps { write(event()) }
+        for step in steps {
+            let line = Event.step(step.step, epoch: step.epoch, layers: step.layers, exponents: step.exponents, branches: step.branches).bytes
+            write(line)
+            if step.exponents.isEmpty && step.branches.isEmpty { told?.add(step.step, step.layers) } else { tell(line) }
+        }
         steps.removeAll(keepingCapacity: true)
     }
 
-    private mutating func write(_ event: JSON) {
-        let line = event.bytes
+    private mutating func tell(_ line: [UInt8]) {
+        do { try told?.add(line: line) } catch { told = nil }
+    }
+
+    private mutating func write(_ line: [UInt8]) {
         history.append(line)
         if prints { unprinted += String(decoding: line, as: UTF8.self) + "\n" }
     }

@@ -38,8 +38,9 @@ struct Report: ParsableCommand {
 
 extension RunFolder {
     /// Draws what happened, for a training that is over. Without the picture it is no less of a training, so what goes wrong is only said.
-    func leaveReport() {
-        do { try RunReport(self).write() } catch {
+    /// - Parameter history: where it is known already.
+    func leaveReport(_ history: RunHistory? = nil) {
+        do { try RunReport(self, history: history).write() } catch {
             StandardStreams.note("fathom: the report was not written: \(error); make it again with: fathom report \(path)")
         }
     }

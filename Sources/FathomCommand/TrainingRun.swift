@@ -50,7 +50,8 @@ final class TrainingRun {
         let history = checkpoint == nil
             ? try History(creating: folder.history)
             : try History(resuming: folder.history, at: steps, completedEpochs: steps / stepper.stepsPerEpoch)
-        log = EventLog(history, prints: output.json)
+        let told = checkpoint == nil ? RunHistory(path: folder.history) : try? RunHistory(contentsOf: folder.history)
+        log = EventLog(history, telling: told, prints: output.json)
         progress = Progress(quiet: output.quiet, terminal: .current())
         clock = RunClock(stepsBefore: steps)
         try folder.write(experiment.recipe)
@@ -133,7 +134,7 @@ final class TrainingRun {
         unwritten = nil
         if line.step.step == trainer.stepsTaken { trainer.makeUpdate() }
         let layers = line.layers.map(trainer.withChanges), exponents = layers == nil ? [] : try trainer.exponents(), branches = layers == nil ? [] : trainer.branchRatios
-        log.add(step: { Event.step(line.step, epoch: line.epoch, layers: layers, exponents: exponents, branches: branches) })
+        log.add(EventLog.Step(step: line.step, epoch: line.epoch, layers: layers, exponents: exponents, branches: branches))
         for alarm in line.alarms { warn(alarm, at: line.step.step) }
     }
 
@@ -235,7 +236,7 @@ final class TrainingRun {
         log.add(Event.end(
             test: test, reason: reason, best: best, clipRate: clipRate, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
         try log.flush()
-        folder.leaveReport()
+        folder.leaveReport(log.told)
     }
 
     /// Which epoch was the best, where there are validation rows, and what it is for.

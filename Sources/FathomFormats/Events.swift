@@ -119,7 +119,7 @@ public enum Event {
 }
 
 extension LayerStatistics {
-    /// Writes a member of `layers`: numbers but for the gradient's norm to seven digits, as many as float32 has. What was not gathered is left out; what there is
+    /// Writes a member of `layers`: numbers but for the gradient's norm to seven digits. What was not gathered is left out; what there is
     /// nothing to tell of, or is not finite, is null, with the reason beside it.
     fileprivate func write(_ exponents: LayerExponents?, to text: inout [UInt8]) {
         text += "{\"name\":\"".utf8
@@ -129,12 +129,15 @@ extension LayerStatistics {
         func add(_ key: StaticString, _ value: Double?, isExact: Bool = false, without reason: String = "") {
             key.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
             if let value, value.isFinite {
-                let rounded = Float(value)
-                if !isExact && (rounded.isNormal || value == 0) { JSON.write(rounded, to: &text) } else { JSON.write(value, to: &text) }
+                if isExact { JSON.write(value, to: &text) } else { SevenDigits(value).write(to: &text) }
             } else {
                 let reason = value.map { $0.isNaN ? "nan" : $0 > 0 ? "inf" : "-inf" } ?? reason
                 text += "null\("\(key)".dropLast(2))_reason\":\"\(reason)\"".utf8
             }
+        }
+        func add(_ key: StaticString, _ count: Int) {
+            key.withUTF8Buffer { unsafe text.append(contentsOf: $0) }
+            if count == 0 { text.append(UInt8(ascii: "0")) } else { text += String(count).utf8 }
         }
         add(", \"gradient_norm\":", gradientNorm, isExact: true)
         defer { text.append(UInt8(ascii: "}")) }
@@ -147,10 +150,8 @@ extension LayerStatistics {
         add(", \"slope_mean_square\":", slopeMeanSquare, without: "a gated cell")
         add(", \"saturated\":", saturated, without: "a gated cell")
         add(", \"dead\":", dead, without: "a gated cell")
-        text += ", \"subnormal\":".utf8
-        text += String(subnormal).utf8
-        text += ", \"nonfinite\":".utf8
-        text += String(nonfinite).utf8
+        add(", \"subnormal\":", subnormal)
+        add(", \"nonfinite\":", nonfinite)
         guard let exponents else { return }
         for (key, histogram) in [("gradient", exponents.gradient), ("weight", exponents.weight), ("activation", exponents.activation)] {
             text += ", \"\(key)_exponents\":".utf8

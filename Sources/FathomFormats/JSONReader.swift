@@ -156,10 +156,7 @@ struct JSONReader {
             exponent += isBelow ? -written : written
         }
         position = p
-        let value = Double(mantissa), magnitude = abs(exponent)
-        // Two factors, since 10^exponent alone may be beyond float64 where the number is not.
-        let scaled = mantissa == 0 ? 0 : magnitude <= 22 ? (exponent < 0 ? value / powers[magnitude] : value * powers[magnitude])
-            : value * powerOf10(exponent / 2) * powerOf10(exponent - exponent / 2)
+        let scaled = mantissa == 0 ? 0 : scaledByPowerOf10(Double(mantissa), exponent)
         return isNegative ? -scaled : scaled
     }
 
@@ -247,12 +244,3 @@ struct JSONReader {
         return unit
     }
 }
-
-/// What pow gives, which takes as long as all the rest of a number.
-private func powerOf10(_ exponent: Int) -> Double { allPowers[min(max(exponent, -mostExponent), mostExponent) + mostExponent] }
-
-/// Beyond these a float64 is 0 or infinite.
-private let mostExponent = 400, allPowers = (-mostExponent...mostExponent).map { pow(10, Double($0)) }
-
-/// 10⁰ … 10²², each exact.
-private let powers: [Double] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]

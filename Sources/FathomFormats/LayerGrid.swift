@@ -115,7 +115,12 @@ struct LayerGrid {
     private mutating func place(_ reader: inout JSONReader, near index: Int) throws(JSONReader.Damage) -> Int {
         guard let bytes = try reader.plainString() else { throw JSONReader.Damage(position: reader.position, problem: "a layer's name is missing") }
         if index < names.count, reader.matches(bytes, nameBytes[index]) { return index }
-        let name = reader.plainText(bytes)
+        return place(of: reader.plainText(bytes), near: index)
+    }
+
+    /// The same of a name.
+    mutating func place(of name: String, near index: Int) -> Int {
+        if index < names.count, names[index] == name { return index }
         if let known = names.firstIndex(of: name) { return known }
         names.append(name)
         nameBytes.append(Array(name.utf8))
@@ -137,7 +142,8 @@ struct LayerGrid {
         return nil
     }
 
-    private mutating func add(_ number: Double, _ layer: Int, _ quantity: Int) {
+    /// Adds to the line that was begun.
+    mutating func add(_ number: Double, _ layer: Int, _ quantity: Int) {
         let number = isLogarithmic[quantity] ? (number > 0 ? log10(number) : .nan) : number
         guard number.isFinite else { return }
         let place = layer * keys.count + quantity, last = columns.count - 1

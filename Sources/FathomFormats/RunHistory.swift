@@ -40,8 +40,8 @@ public struct RunHistory: Sendable {
     /// nil: of a run that is under way, or was killed.
     private(set) var end: JSON?
     private(set) var steps: [Double] = []
-    /// A value for each of `steps`; NaN where there is none, or it is not finite.
-    private(set) var scalars: [Scalar: [Double]] = [:]
+    /// Of each scalar, a value for each of `steps`; NaN where there is none, or it is not finite.
+    private var scalars = Array(repeating: [Double](), count: Scalar.allCases.count)
     /// Steps that were not taken since something was not finite, and what it was.
     private(set) var broken: [(step: Int, reason: String)] = []
     private(set) var layers = LayerGrid(LayerQuantity.allCases.map { ($0.rawValue, $0.isLogarithmic) })
@@ -50,12 +50,15 @@ public struct RunHistory: Sendable {
     private(set) var exponents: [ExponentKind: [Exponents]] = [:]
     private(set) var exponentStep: Int?
 
+    /// Of a run that begins, of which `path` is to hold the history.
+    public init(path: String) { self.path = path }
+
     /// Reads `path`. A last line without its end, which a kill tore or which is being written, is passed over.
     /// - Throws: `noSuchInput` where there is none, `invalid` with the line's number where it is damaged, or says nothing.
     public init(contentsOf path: String) throws {
         self.path = path
         guard let file = FileHandle(forReadingAtPath: path), !RunFolder.isFolder(path) else { throw FathomError.noSuchInput("there is no history '\(path)'") }
-        var bytes: [UInt8] = [], values = Array(repeating: [Double](), count: Scalar.allCases.count), number = 0
+        var bytes: [UInt8] = [], number = 0
         while true {
             let piece: Data?
             do { piece = try file.read(upToCount: 1 << 22) } catch { throw FathomError.inputOutput("\(path) cannot be read") }
@@ -66,7 +69,7 @@ public struct RunHistory: Sendable {
             while let newline = Self.newline(in: bytes, from: from) {
                 number += 1
                 var reader = JSONReader(bytes, start..<newline)
-                do throws(JSONReader.Damage) { try read(&reader, &values) } catch let error {
+                do throws(JSONReader.Damage) { try read(&reader) } catch let error {
                     throw FathomError.invalid("\(path):\(number): the line is damaged at column \(error.position - start + 1): \(error.problem)")
                 }
                 (start, from) = (newline + 1, newline + 1)
@@ -75,7 +78,6 @@ public struct RunHistory: Sendable {
         }
         guard number > 0 else { throw FathomError.invalid("\(path):1: the history is empty, so there is nothing to report yet") }
         guard !starts.isEmpty else { throw FathomError.invalid("\(path):1: the history does not begin with a start event, so it is not one of a training") }
-        for (index, scalar) in Scalar.allCases.enumerated() { scalars[scalar] = values[index] }
     }
 
     private static func newline(in bytes: [UInt8], from start: Int) -> Int? {
@@ -85,21 +87,58 @@ public struct RunHistory: Sendable {
         }
     }
 
-    func values(_ scalar: Scalar) -> [Double] { scalars[scalar] ?? [] }
+    func values(_ scalar: Scalar) -> [Double] { Scalar.allCases.firstIndex(of: scalar).map { scalars[$0] } ?? [] }
+
+    // MARK: A run under way
+
+    /// Takes an event's line.
+    /// - Throws: where it cannot be read.
+    public mutating func add(line: [UInt8]) throws {
+        var reader = JSONReader(line, line.indices)
+        try read(&reader)
+    }
+
+    /// Takes a step as its line is read, several times as fast.
+    /// - Parameter layers: nil where the line has none; without exponents.
+    public mutating func add(_ step: Trainer.Step, _ layers: [LayerStatistics]?) {
+        steps.append(Double(step.step))
+        let numbers = [step.loss, step.learningRate, step.gradientNorm, step.clippedGradientNorm, step.clipCoefficient]
+        for (index, number) in numbers.enumerated() { scalars[index].append(number.isFinite ? number : .nan) }
+        guard let layers else { return }
+        self.layers.begin(step: step.step)
+        for (index, layer) in layers.enumerated() {
+            let place = self.layers.place(of: layer.name, near: index)
+            self.layers.add(layer.gradientNorm, place, 0)
+            guard let signal = layer.signalGradientNorm else { continue }
+            func add(_ number: Double?, _ quantity: Int) {
+                if let number, number.isFinite { self.layers.add(SevenDigits(number).value, place, quantity) }
+            }
+            add(signal, 1)
+            add(layer.weightNorm, 2)
+            add(layer.updateRatio, 3)
+            add(layer.activationMean, 4)
+            add(layer.activationStd, 5)
+            add(layer.slopeMeanSquare, 6)
+            add(layer.saturated, 7)
+            add(layer.dead, 8)
+            self.layers.add(Double(layer.subnormal), place, 9)
+            self.layers.add(Double(layer.nonfinite), place, 10)
+        }
+    }
 
     // MARK: Lines
 
     private static let scalarKeys = Scalar.allCases.map { Array($0.rawValue.utf8) }
     private static let stepKey = Array("step".utf8), layersKey = Array("layers".utf8), residualsKey = Array("residuals".utf8), reasonKey = Array("loss_reason".utf8)
 
-    private mutating func read(_ reader: inout JSONReader, _ values: inout [[Double]]) throws(JSONReader.Damage) {
+    private mutating func read(_ reader: inout JSONReader) throws(JSONReader.Damage) {
         let whole = reader
         try reader.expect(0x7B)
         var isFirst = true
         guard let key = try reader.nextKey(&isFirst), reader.plainText(key) == "event", let name = try reader.plainString() else {
             throw JSONReader.Damage(position: reader.position, problem: "a line begins with its event")
         }
-        if reader.matches(name, Self.stepKey) { return try readStep(&reader, &values) }
+        if reader.matches(name, Self.stepKey) { return try readStep(&reader) }
         reader = whole
         let event = try reader.value()
         try reader.expectEnd()
@@ -115,9 +154,9 @@ public struct RunHistory: Sendable {
         if event["event"]?.string == "start" { end = nil }
     }
 
-    private mutating func readStep(_ reader: inout JSONReader, _ values: inout [[Double]]) throws(JSONReader.Damage) {
+    private mutating func readStep(_ reader: inout JSONReader) throws(JSONReader.Damage) {
         var isFirst = false, step: Int?
-        for index in values.indices { values[index].append(.nan) }
+        for index in scalars.indices { scalars[index].append(.nan) }
         while let key = try reader.nextKey(&isFirst) {
             if step == nil {
                 guard reader.matches(key, Self.stepKey), case let number = try reader.number(), number >= 1, number < 1e15 else {
@@ -126,7 +165,7 @@ public struct RunHistory: Sendable {
                 step = Int(number)
                 steps.append(number)
             } else if let scalar = Self.scalarKeys.firstIndex(where: { reader.matches(key, $0) }) {
-                values[scalar][steps.count - 1] = try reader.number()
+                scalars[scalar][steps.count - 1] = try reader.number()
             } else if reader.matches(key, Self.layersKey) {
                 try readLayers(&reader, step ?? 0)
             } else if reader.matches(key, Self.residualsKey) {

@@ -1,41 +1,53 @@
-import FathomFormats
 import Testing
 
+@testable import Fathom
 @testable import FathomCommand
+@testable import FathomFormats
 
 @Suite("Events")
 struct EventLogTests {
-    /// Of steps whose lines have been made.
-    private final class Made { var steps: [Int] = [] }
+    private func step(_ number: Int) -> EventLog.Step {
+        let step = Trainer.Step(step: number, loss: 1, learningRate: 1, gradientNorm: 1, clippedGradientNorm: 1, clipCoefficient: 1)
+        return EventLog.Step(step: step, epoch: 1, layers: nil)
+    }
 
-    private func isInOrder(_ path: String, _ keys: [String]) throws -> Bool {
-        try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map(String.init) == keys.map { "{\"event\":\"\($0)\"}" }
+    /// Numbers of the steps in a history, 0 for another event.
+    private func lines(_ path: String) throws -> [Int] {
+        try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map { line in
+            line.firstMatch(of: /"step":([0-9]+)/).flatMap { Int($0.output.1) } ?? 0
+        }
     }
 
     @Test("Lines of steps are made 32 at a time, before any other event and before what there is reaches the file, and stand in their order")
     func together() throws {
-        let workshop = try Workshop(), path = workshop.path("history.jsonl"), made = Made()
-        var log = EventLog(try History(creating: path), prints: false)
-        func step(_ number: Int) {
-            log.add(step: {
-                made.steps.append(number)
-                return ["event": .string("\(number)")]
-            })
-        }
-        for number in 1...31 { step(number) }
-        #expect(made.steps.isEmpty)
-        step(32)
-        #expect(made.steps == Array(1...32))
-        step(33)
-        log.add(["event": "alarm"])
-        #expect(made.steps.last == 33)
-        step(34)
+        let workshop = try Workshop(), path = workshop.path("history.jsonl")
+        var log = EventLog(try History(creating: path), telling: RunHistory(path: path), prints: false)
+        var made: Int? { log.told?.steps.last.map { Int($0) } }
+        for number in 1...31 { log.add(step(number)) }
+        #expect(made == nil)
+        log.add(step(32))
+        #expect(made == 32)
+        log.add(step(33))
+        log.add(["event": "epoch"])
+        #expect(made == 33)
+        log.add(step(34))
         try log.flush()
-        let all = (1...33).map(String.init) + ["alarm", "34"]
-        #expect(try isInOrder(path, all))
+        let all = Array(1...33) + [0, 34]
+        #expect(try lines(path) == all && made == 34)
         try log.flush()
-        step(35)
+        log.add(step(35))
         try log.synchronize()
-        #expect(try isInOrder(path, all + ["35"]))
+        #expect(try lines(path) == all + [35])
+    }
+
+    @Test("What cannot be told leaves nothing told, and the history as it should be")
+    func untold() throws {
+        let workshop = try Workshop(), path = workshop.path("history.jsonl")
+        var log = EventLog(try History(creating: path), telling: RunHistory(path: path), prints: false)
+        log.add([:])
+        log.add(step(1))
+        try log.flush()
+        #expect(log.told == nil)
+        #expect(try lines(path) == [0, 1])
     }
 }

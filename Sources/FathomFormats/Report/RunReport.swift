@@ -8,11 +8,12 @@ public struct RunReport {
     let recipe: Recipe
 
     /// Reads a run. It may be under way.
+    /// - Parameter history: where it is known already.
     /// - Throws: `noSuchInput`, or `invalid` with file and line.
-    public init(_ folder: RunFolder) throws {
+    public init(_ folder: RunFolder, history: RunHistory? = nil) throws {
         self.folder = folder
         recipe = try Recipe(contentsOf: folder.recipe)
-        history = try RunHistory(contentsOf: folder.history)
+        self.history = try history ?? RunHistory(contentsOf: folder.history)
     }
 
     /// Writes the report whole or not at all.
