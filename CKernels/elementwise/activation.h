@@ -52,7 +52,7 @@ enum { MASKS_PADDING = VECTORS == 1 };
 INLINE bool padding_is_zero(fathom_signal_blocks blocks, size_t live) { return MASKS_PADDING && !(blocks.sums && live < FATHOM_PANEL / 2); }
 
 // dz = dy·φ′(saved) of a block of rows, and what they tell: first of the gradient, which may lie where dz will, then of the slopes and of what is saved, which may not. `live`
-// columns of the panel count. Of as many rows as `together` chains have, or a multiple, these go together.
+// columns of the panel count. So many chains go `together`; where that is more than one, all have 16 rows.
 INLINE void activate_backward_block(
     fathom_activation kind, float parameter, bool tells_output, const float *saved, const float *dy, float *dz, size_t rows, size_t together, fathom_signal_blocks block,
     size_t live, bool paired) {

@@ -4,9 +4,9 @@
 // What happens to a finished strip, hot in the cache: `rows` rows from `row` of one panel; NULL: nothing.
 typedef void finish_function(const fathom_arguments *a, size_t row, size_t rows, size_t panel);
 
-// Strips end at whole tiles, and those that dgrad's end gathers the statistics of at whole blocks of them.
-enum { STRIP_ROWS = 48, TOLD_STRIP_ROWS = 192 };
-_Static_assert(STRIP_ROWS % TILE_ROWS == 0 && TOLD_STRIP_ROWS % TILE_ROWS == 0 && TOLD_STRIP_ROWS % FATHOM_SIGNAL_ROWS == 0, "strips of whole tiles and blocks");
+// Strips end at whole tiles; those whose statistics dgrad's end gathers, at whole blocks of these.
+enum { STRIP_ROWS = 48, TOLD_STRIP_ROWS = FATHOM_SIGNAL_ROWS };
+_Static_assert(STRIP_ROWS % TILE_ROWS == 0, "strips of whole tiles");
 
 // Steps of k in a block, for so many rows. Where two tiles have all the rows, B is read once or twice: a block's end would only cost. What is turned has to fit
 // where it is turned to, and of few rows to stay there beside the lines of W that it comes from.

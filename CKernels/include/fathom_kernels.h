@@ -115,7 +115,7 @@ typedef struct fathom_signal_blocks {
     // [panels][stride][FATHOM_SIGNAL_COUNTS]: entries with |φ′| below a twentieth of its maximum; entries of ∂L/∂h that are subnormal, zero not among them; bit c: φ′ is not 0 in
     // some row of column c; entries that are infinite or NaN, of h where Σ h² is and of ∂L/∂h ⊙ φ′ where Σ (∂L/∂h)² is. Of identity the first and the third are 0.
     uint16_t *counts;
-    size_t rows;    // of a block: FATHOM_SIGNAL_ROWS or, so that there are as many to divide as there are threads, FATHOM_PANEL; of layernorm this
+    size_t rows;    // of a block: FATHOM_SIGNAL_ROWS, or FATHOM_PANEL, as layernorm has them and calls that are `by_rows`, whose rows are divided at multiples of it
     size_t stride;  // blocks of a panel: ceil(its rows/rows), or more where others follow
 } fathom_signal_blocks;
 

@@ -105,7 +105,7 @@ INLINE void signal_join(signal_lanes *lanes, int which, const signal_chains *cha
     if (together == 1 && chain % 2 == 1) signal_end_pair(lanes, which);
 }
 
-// Whether the squares of a block's gradients, which still lie at dy, are sums to keep for certain, and none of them is subnormal. Else what they tell is made anew.
+// Whether the sums of squares of a block's gradients, which still lie at dy, are to be kept for certain, and no gradient is subnormal. Else what they tell is made anew.
 INLINE bool signal_gradients_are_usual(fathom_signal_blocks block, signal_lanes *lanes, const float *dy, size_t rows, size_t live, bool paired) {
     vf *squares = lanes->sums[FATHOM_GRADIENT_SQUARES];
     vi enough = vi_set(0), strange = vi_set(0), small = vi_set(0);  // lanes
@@ -124,7 +124,7 @@ INLINE bool signal_gradients_are_usual(fathom_signal_blocks block, signal_lanes 
     return true;
 }
 
-// How many entries of a block are saturated, of an activation whose slopes are neither 0 nor 1.
+// How many entries of a block are saturated, where that is not read off the sum of slopes.
 INLINE int32_t signal_saturated(const signal_lanes *lanes, bool paired, size_t live) {
     vi counts[VECTORS];
     UNROLL for (int q = 0; q < VECTORS; q++) counts[q] = signal_columns(paired, q, live) & -lanes->saturated[q];
@@ -158,7 +158,7 @@ INLINE void signal_finish(
         counts[FATHOM_SATURATED] = (uint16_t)((int32_t)(rows * live) - (int32_t)trees[FATHOM_SLOPE_SQUARES]);
         if (SELDOM(q != q)) {
             sums[FATHOM_SLOPE_SQUARES] = __builtin_nan("");
-            KERNEL(multiply_by_slopes)(kind, h, dz, rows);
+            KERNEL(multiply_by_slopes)(kind, h, dz, rows, live);
         }
     } else if (has_slope) counts[FATHOM_SATURATED] = (uint16_t)signal_saturated(lanes, paired, live);
     if (has_slope) counts[FATHOM_ALIVE] = (uint16_t)signal_alive(lanes, kind, paired, live);

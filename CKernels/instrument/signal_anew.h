@@ -56,8 +56,12 @@ COLD static void KERNEL(signal_outputs_again)(fathom_signal_blocks block, fathom
 }
 
 // dz ⊙ φ′(saved) of slopes that have been taken for 1 though they are no numbers; another slope that is 0 or 1 changes nothing a second time.
-COLD static void KERNEL(multiply_by_slopes)(fathom_activation kind, const float *saved, float *dz, size_t rows) {
-    for (size_t i = 0; i < rows * FATHOM_PANEL; i += LANES) vf_store(dz + i, vf_load(dz + i) * activation_slope(kind, 0, vf_load(saved + i)));
+COLD static void KERNEL(multiply_by_slopes)(fathom_activation kind, const float *saved, float *dz, size_t rows, size_t live) {
+    for (size_t r = 0; r < rows; r++) UNROLL for (int q = 0; q < VECTORS; q++) {
+        size_t at = r * FATHOM_PANEL + q * LANES;
+        vf gradient = vf_load(dz + at), slope = activation_slope(kind, 0, vf_load(saved + at));
+        vf_store(dz + at, vf_select(vi_below(q * LANES, live), gradient * slope, gradient));
+    }
 }
 
 // Σ m² in float64, where in float32 too much of it was lost.

@@ -9,6 +9,7 @@ enum {
     BATCHNORM_BACKWARD_BLOCKS = LANES / 4,  // and where two are
     BATCHNORM_ROWS = 64,                    // rows that are normalized before the activation runs over them
 };
+_Static_assert(BATCHNORM_ROWS % FATHOM_SIGNAL_ROWS == 0, "whole blocks");
 
 // Σ (x − centre), or Σ (x − centre)², of `blocks` neighbouring blocks of `rows` rows.
 INLINE void sum_blocks(const float *x, size_t rows, int blocks, const vf *centre, bool squared, vd *sums) {

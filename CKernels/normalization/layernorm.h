@@ -17,6 +17,7 @@ enum {
     LAYERNORM_FAR = 4096,                             // lines of a matrix from which on what the forward pass left is no longer in the second-level cache
     LAYERNORM_WAYS = 4,                               // panels that a set of the cache holds beside what is written: no copy is needed
 };
+_Static_assert(LAYERNORM_CHUNK == FATHOM_PANEL, "a chunk is a block");
 
 // Some rows of a matrix, where they are or in their copy.
 typedef struct row_chunk {

@@ -170,7 +170,7 @@ extension PlanBuilder {
         return Signal(values, steps: signal.steps, activation: signal.activation, saved: signal.saved, blocks: watched[ordinal])
     }
 
-    /// Where a call that is divided by rows alone leaves what it tells of a signal: in low blocks, so that there are as many as threads.
+    /// Where a call that is divided by rows alone leaves what it tells of a signal: in blocks of 16 rows, so that there are enough for all threads.
     mutating func lowBlocks(of signal: Signal) -> SignalBlocks? {
         guard let blocks = signal.blocks else { return nil }
         let low = blocks.low(rows: signal.values.rows)

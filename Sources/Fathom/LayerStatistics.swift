@@ -38,7 +38,7 @@ extension Trainer {
         case full
     }
 
-    /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(entries of their outputs / 1024).
+    /// What the last step told of each layer with parameters, in the network's order; empty before the first step. O(entries of their outputs / 256).
     public var layers: [LayerStatistics] {
         guard lastRows > 0 else { return [] }
         makeUpdate()

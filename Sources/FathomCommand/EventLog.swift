@@ -20,12 +20,12 @@ struct EventLog {
     private var steps: [Step] = []
     private var unprinted = ""
     private var lastFlush = ContinuousClock.now
-    /// What the lines say, for the report; nil where one of them cannot be read, as before a run was resumed.
+    /// What the lines say, for the report; nil where the history has to be read for it: of a resumed run, and with exponents or branches.
     private(set) var told: RunHistory?
     /// Whether the reader of standard output is gone.
     private(set) var isReaderGone = false
 
-    /// - Parameter told: what `history` holds.
+    /// - Parameter told: of a history that begins.
     init(_ history: History, telling told: RunHistory?, prints: Bool) {
         self.history = history
         self.told = told
@@ -36,7 +36,7 @@ struct EventLog {
         makeLines()
         let line = event.bytes
         write(line)
-        tell(line)
+        do { try told?.add(line: line) } catch { told = nil }
     }
 
     /// Adds a step, whose line is made together with those of other steps: what makes lines is code that a step's products push out of the caches.
@@ -49,13 +49,9 @@ struct EventLog {
         for step in steps {
             let line = Event.step(step.step, epoch: step.epoch, layers: step.layers, exponents: step.exponents, branches: step.branches).bytes
             write(line)
-            if step.exponents.isEmpty && step.branches.isEmpty { told?.add(step.step, step.layers) } else { tell(line) }
+            if step.exponents.isEmpty && step.branches.isEmpty { told?.add(step.step, step.layers) } else { told = nil }
         }
         steps.removeAll(keepingCapacity: true)
-    }
-
-    private mutating func tell(_ line: [UInt8]) {
-        do { try told?.add(line: line) } catch { told = nil }
     }
 
     private mutating func write(_ line: [UInt8]) {

@@ -50,8 +50,7 @@ final class TrainingRun {
         let history = checkpoint == nil
             ? try History(creating: folder.history)
             : try History(resuming: folder.history, at: steps, completedEpochs: steps / stepper.stepsPerEpoch)
-        let told = checkpoint == nil ? RunHistory(path: folder.history) : try? RunHistory(contentsOf: folder.history)
-        log = EventLog(history, telling: told, prints: output.json)
+        log = EventLog(history, telling: checkpoint == nil ? RunHistory(path: folder.history) : nil, prints: output.json)
         progress = Progress(quiet: output.quiet, terminal: .current())
         clock = RunClock(stepsBefore: steps)
         try folder.write(experiment.recipe)

@@ -110,7 +110,7 @@ struct JSONReader {
 
     // MARK: Values
 
-    /// A number, to a few units in the last place; NaN of null, which is how JSON has what is not finite.
+    /// A number, of up to 19 digits rounded once; NaN of null, which is how JSON has what is not finite.
     mutating func number() throws(Damage) -> Double {
         skipSpace()
         let start = position
@@ -156,8 +156,8 @@ struct JSONReader {
             exponent += isBelow ? -written : written
         }
         position = p
-        let scaled = mantissa == 0 ? 0 : scaledByPowerOf10(Double(mantissa), exponent)
-        return isNegative ? -scaled : scaled
+        let size = decimal(mantissa, exponent)
+        return isNegative ? -size : size
     }
 
     @inline(__always)

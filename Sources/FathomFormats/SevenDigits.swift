@@ -1,6 +1,6 @@
 import Foundation
 
-/// A number to seven significant digits, as many as float32 tells apart: ±digits·10^exponent. Where it lies within 10⁻¹⁵ of halfway between two, either may be taken.
+/// A number to seven significant digits, ±digits·10^exponent. Where it lies within 10⁻¹⁵ of itself of halfway between two, either may be taken.
 ///
 /// The layers of a deep network are a thousand numbers a step, and a float's description takes several times as long.
 struct SevenDigits {
@@ -28,7 +28,7 @@ struct SevenDigits {
 
     /// What `JSONReader` makes of the text.
     var value: Double {
-        let size = scaledByPowerOf10(Double(digits), exponent)
+        let size = decimal(UInt64(digits), exponent)
         return isNegative ? -size : size
     }
 
@@ -67,10 +67,15 @@ struct SevenDigits {
     }
 }
 
-/// value·10^exponent, to a few units in the last place, and exactly rounded up to 10²².
-func scaledByPowerOf10(_ value: Double, _ exponent: Int) -> Double {
-    let magnitude = abs(exponent)
-    guard magnitude > 22 else { return exponent < 0 ? value / powers[magnitude] : value * powers[magnitude] }
+/// digits·10^exponent, rounded once. O(1), and fast, of up to fifteen digits and 10^±22.
+func decimal(_ digits: UInt64, _ exponent: Int) -> Double {
+    if digits >> 53 == 0, abs(exponent) <= 22 { return exponent < 0 ? Double(digits) / powers[-exponent] : Double(digits) * powers[exponent] }
+    return strtod("\(digits)e\(exponent)", nil)
+}
+
+/// value·10^exponent, to a few units in the last place.
+private func scaledByPowerOf10(_ value: Double, _ exponent: Int) -> Double {
+    if abs(exponent) <= 22 { return exponent < 0 ? value / powers[-exponent] : value * powers[exponent] }
     // Two factors, since 10^exponent alone may be beyond float64 where the number is not.
     return value * powerOf10(exponent / 2) * powerOf10(exponent - exponent / 2)
 }

@@ -100,6 +100,23 @@ import Testing
         #expect(counts == [1, 0, 2, 1])
     }
 
+    /// Whatever lies in the padding of what is saved, where a relu's output is no number and its slopes are multiplied by once more.
+    @Test func paddingOfAGradientStaysZero() {
+        let (rows, columns) = (70, 12), y = Panels(rows, columns, in: -1...1, seed: 6), dy = Panels(rows, 4, in: -1...1, seed: 8), w = Panels(columns, 4, in: -1...1, seed: 9)
+        let dx = Panels(rows, columns)
+        for r in 0..<rows { for c in columns..<16 { y.pointer[16 * r + c] = .nan } }
+        (y[3, 5], y[66, 1]) = (.nan, .nan)
+        let blocks = Self.blocks(rows: rows, columns: columns) { blocks in
+            run(call(FATHOM_GEMM_DGRAD) {
+                $0.gemm_dgrad = fathom_gemm_dgrad_arguments(
+                    rows: rows, inputs: columns, outputs: 4, dy: dy.pointer, dy_stride: dy.stride, w: w.pointer, w_stride: w.stride, transposed: false, activation: FATHOM_RELU,
+                    parameter: 0, accumulate: false, saved: y.pointer, saved_stride: y.stride, dx: dx.pointer, dx_stride: dx.stride, blocks: blocks)
+            })
+        }
+        #expect(blocks.map(\.found.nonfinite) == [1, 1] && dx[3, 5].isNaN && dx[66, 1].isNaN)
+        for r in 0..<rows { for c in columns..<16 { #expect(dx.pointer[16 * r + c] == 0) } }
+    }
+
     /// What a loss gathers of the outputs, wherever they lie, and of the gradient that it makes of them.
     @Test(arguments: [
         FATHOM_SOFTMAX_CROSS_ENTROPY.rawValue, FATHOM_MEAN_SQUARED_ERROR.rawValue, FATHOM_MEAN_ABSOLUTE_ERROR.rawValue, FATHOM_BINARY_CROSS_ENTROPY.rawValue,

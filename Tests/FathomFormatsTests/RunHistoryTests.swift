@@ -47,10 +47,7 @@ struct RunHistoryUnderWayTests {
             try told.add(line: event.bytes)
         }
         let made = try MadeRun(lines), read = try RunHistory(contentsOf: made.folder.history)
-        // Numbers are read to a few units in the last place, of which logarithms and means over columns make no more than 1e-13 of these.
-        func isSame(_ a: [Double], _ b: [Double]) -> Bool {
-            a.count == b.count && zip(a, b).allSatisfy { a, b in a.isNaN ? b.isNaN : abs(a - b) <= 1e-13 * max(1, abs(a)) }
-        }
+        func isSame(_ a: [Double], _ b: [Double]) -> Bool { a.map(\.bitPattern) == b.map(\.bitPattern) }
         #expect(told.steps == read.steps && told.starts == read.starts && told.end == read.end && told.epochs.map(\.step) == read.epochs.map(\.step))
         for scalar in RunHistory.Scalar.allCases { #expect(isSame(told.values(scalar), read.values(scalar)), "\(scalar)") }
         #expect(told.layers.names == read.layers.names && told.layers.columns.map(\.first) == read.layers.columns.map(\.first))

@@ -9,7 +9,7 @@ typealias SignalSource = fathom_signal_source
 typealias ChangeSource = fathom_change_source
 
 extension SignalBlocks {
-    /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own, and low, since its rows are divided over threads.
+    /// Of a signal of `rows` rows; of a sequence that is gone back through step by step, the blocks of a step are its own, and of 16 rows, at multiples of which threads divide it.
     init(rows: Int, columns: Int, byStep steps: Int?, in pool: inout BufferPool) {
         let low = (steps ?? 1) * Panels.panels(rows / (steps ?? 1)), count = Panels.panels(columns) * low, height = Int(FATHOM_SIGNAL_ROWS)
         self.init(
@@ -17,7 +17,7 @@ extension SignalBlocks {
             rows: steps == nil ? height : Panels.width, stride: steps == nil ? (rows + height - 1) / height : low)
     }
 
-    /// Of the same signal in blocks of 16 rows, for a call that is divided by rows alone.
+    /// The same memory as blocks of 16 rows, for a call that is divided by rows alone.
     func low(rows: Int) -> SignalBlocks { SignalBlocks(sums: sums, counts: counts, rows: Panels.width, stride: Panels.panels(rows)) }
 
     /// Those of one of `steps` steps.

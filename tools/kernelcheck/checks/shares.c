@@ -34,7 +34,7 @@ static fathom_call some_call(generator *g) {
         break;
     case 4:
         call.operation = FATHOM_LAYERNORM_BACKWARD;
-        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL, .blocks.rows = draw_one_in(g, 2) ? FATHOM_PANEL : FATHOM_SIGNAL_ROWS};
+        call.arguments.layernorm_backward = (fathom_layernorm_backward_arguments){.rows = rows, .columns = outputs, .blocks.sums = draw_one_in(g, 2) ? &sums : NULL, .blocks.rows = FATHOM_PANEL};
         break;
     case 5:
         call.operation = FATHOM_SOFTMAX_CROSS_ENTROPY;
