@@ -70,7 +70,7 @@ struct SevenDigits {
 /// digits·10^exponent, rounded once. O(1), and fast, of up to fifteen digits and 10^±22.
 func decimal(_ digits: UInt64, _ exponent: Int) -> Double {
     if digits >> 53 == 0, abs(exponent) <= 22 { return exponent < 0 ? Double(digits) / powers[-exponent] : Double(digits) * powers[exponent] }
-    return strtod("\(digits)e\(exponent)", nil)
+    return unsafe strtod("\(digits)e\(exponent)", nil)
 }
 
 /// value·10^exponent, to a few units in the last place.
