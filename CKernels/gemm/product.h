@@ -130,7 +130,7 @@ typedef struct product {
     size_t c_stride;
     size_t depth, columns;
     bool accumulate;
-    size_t row_step;    // by rows: what rows are divided at multiples of, and what is finished with them
+    size_t row_step;    // by rows: of which a block of rows is a multiple, so that what is finished with it ends there too
     const float *bias;  // added last; NULL: none
     bool rectify;       // max(C, 0) after it
 } product;
