@@ -56,6 +56,20 @@ void fathom_parallel(int threads, fathom_team_body *body, void *context) {
 
 #endif
 
+typedef struct member {
+    void (*body)(void *context);
+    void *context;
+} member;
+
+static void run_member(void *context, int thread, fathom_team team) {
+    (void)thread;
+    member *m = context;
+    m->body(m->context);
+    fathom_barrier(team);  // OpenMP's own does not give way to other programs
+}
+
+void fathom_together(int threads, void (*body)(void *context), void *context) { fathom_parallel(threads, run_member, &(member){body, context}); }
+
 static inline void relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();

@@ -48,7 +48,7 @@ extension Trainer {
     /// The same before the last step's update is made: without what it says of the parameters.
     package var layersBeforeUpdate: [LayerStatistics] {
         guard let layerInstruments else { return layersOfNorms }
-        if lastWasFinite { runner.sumSignals(threads: threads) }
+        if lastWasFinite { runner.sumSignals(threads: threadsOfStep) }
         let norms = state.clipping.norms
         return layerInstruments.layers.map { layer in
             var squares = 0.0
@@ -60,7 +60,7 @@ extension Trainer {
     /// With what the last update that was made says of the parameters.
     package func withChanges(_ layers: [LayerStatistics]) -> [LayerStatistics] {
         guard let layerInstruments else { return layers }
-        layerInstruments.sumChanges(threads: threads)
+        layerInstruments.sumChanges(threads: threadsOfStep)
         var layers = layers
         for (index, layer) in layerInstruments.layers.enumerated() {
             layers[index].weightNorm = layer.change[0].squareRoot()

@@ -251,6 +251,9 @@ public final class Trainer {
         largestBatch = max(largestBatch, rows)
     }
 
+    /// On how many threads a step runs as things are: 1 where its calls do not pay for more.
+    package var threadsOfStep: Int { min(adaptsThreads ? threadChoice.count : threads, runner.plans.last?.worth ?? 1) }
+
     /// Norm of the last step's gradient over all parameters, before clipping; of a step that was not finite too.
     public var gradientNorm: Double { state.update.pointee.gradient_norm }
 

@@ -1,6 +1,7 @@
 import Fathom
 import FathomCommandLine
 import FathomFormats
+import Synchronization
 
 /// Takes a run's events to its history, and to standard output where `--json` asks for them.
 struct EventLog {
@@ -12,10 +13,18 @@ struct EventLog {
         let layers: [LayerStatistics]?
         var exponents: [LayerExponents] = []
         var branches: [BranchRatio] = []
+
+        fileprivate var line: [UInt8] { Event.step(step, epoch: epoch, layers: layers, exponents: exponents, branches: branches).bytes }
+
+        fileprivate func tell(_ told: inout RunHistory?) {
+            if exponents.isEmpty && branches.isEmpty { told?.add(step, layers) } else { told = nil }
+        }
     }
 
     private let history: History
     private let prints: Bool
+    /// That lines are made on.
+    var threads = 1
     private static let linesTogether = 32
     private var steps: [Step] = []
     private var unprinted = ""
@@ -46,12 +55,20 @@ struct EventLog {
     }
 
     private mutating func makeLines() {
-        for step in steps {
-            let line = Event.step(step.step, epoch: step.epoch, layers: step.layers, exponents: step.exponents, branches: step.branches).bytes
-            write(line)
-            if step.exponents.isEmpty && step.branches.isEmpty { told?.add(step.step, step.layers) } else { told = nil }
+        guard !steps.isEmpty else { return }
+        let steps = steps, telling = Mutex(told)
+        told = nil  // or all that has been told would be copied
+        let lines = Kernels.$threadLimit.withValue(threads) {
+            // What takes longest first.
+            concurrentMap(1 + steps.count) { place in
+                if place > 0 { return steps[place - 1].line }
+                telling.withLock { told in for step in steps { step.tell(&told) } }
+                return []
+            }
         }
-        steps.removeAll(keepingCapacity: true)
+        for line in lines.dropFirst() { write(line) }
+        told = telling.withLock { $0 }
+        self.steps.removeAll(keepingCapacity: true)
     }
 
     private mutating func write(_ line: [UInt8]) {

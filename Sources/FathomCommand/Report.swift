@@ -38,9 +38,11 @@ struct Report: ParsableCommand {
 
 extension RunFolder {
     /// Draws what happened, for a training that is over. Without the picture it is no less of a training, so what goes wrong is only said.
-    /// - Parameter history: where it is known already.
-    func leaveReport(_ history: RunHistory? = nil) {
-        do { try RunReport(self, history: history).write() } catch {
+    /// - Parameters:
+    ///   - history: where it is known already.
+    ///   - threads: that it may be drawn on.
+    func leaveReport(_ history: RunHistory? = nil, threads: Int = Kernels.threadsAvailable) {
+        do { try Kernels.$threadLimit.withValue(threads) { try RunReport(self, history: history).write() } } catch {
             StandardStreams.note("fathom: the report was not written: \(error); make it again with: fathom report \(path)")
         }
     }

@@ -133,6 +133,7 @@ final class TrainingRun {
         unwritten = nil
         if line.step.step == trainer.stepsTaken { trainer.makeUpdate() }
         let layers = line.layers.map(trainer.withChanges), exponents = layers == nil ? [] : try trainer.exponents(), branches = layers == nil ? [] : trainer.branchRatios
+        log.threads = trainer.threadsOfStep
         log.add(EventLog.Step(step: line.step, epoch: line.epoch, layers: layers, exponents: exponents, branches: branches))
         for alarm in line.alarms { warn(alarm, at: line.step.step) }
     }
@@ -235,7 +236,7 @@ final class TrainingRun {
         log.add(Event.end(
             test: test, reason: reason, best: best, clipRate: clipRate, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
         try log.flush()
-        folder.leaveReport(log.told)
+        folder.leaveReport(log.told, threads: trainer.threadsOfStep)
     }
 
     /// Which epoch was the best, where there are validation rows, and what it is for.

@@ -18,10 +18,11 @@ struct EventLogTests {
         }
     }
 
-    @Test("Lines of steps are made 32 at a time, before any other event and before what there is reaches the file, and stand in their order")
-    func together() throws {
+    @Test("Lines of steps are made 32 at a time, before any other event and before what there is reaches the file, and stand in their order", arguments: [1, 3])
+    func together(threads: Int) throws {
         let workshop = try Workshop(), path = workshop.path("history.jsonl")
         var log = EventLog(try History(creating: path), telling: RunHistory(path: path), prints: false)
+        log.threads = threads
         var made: Int? { log.told?.steps.last.map { Int($0) } }
         for number in 1...31 { log.add(step(number)) }
         #expect(made == nil)

@@ -54,11 +54,18 @@ public struct Page: Sendable {
         add("<div class=\"wide\"><table><thead>\(row(header, "th"))</thead><tbody>" + rows.map { row($0, "td") }.joined() + "</tbody></table></div>")
     }
 
-    public mutating func figure(_ figure: some Figure) {
+    public mutating func figure(_ figure: some Figure) { figures([figure]) }
+
+    /// Several, drawn side by side.
+    public mutating func figures(_ figures: [any Figure]) {
+        guard !figures.isEmpty else { return }
         if !isAmongFigures { body += "\n<div class=\"figures\">" }
         isAmongFigures = true
-        let note = figure.note.isEmpty ? "" : "<span>\(escaped(figure.note))</span>"
-        body += "\n<figure><figcaption><b>\(escaped(figure.title))</b>\(note)</figcaption>\(figure.svg)</figure>"
+        let drawn = concurrentMap(figures.count) { figures[$0].svg }
+        for (figure, svg) in zip(figures, drawn) {
+            let note = figure.note.isEmpty ? "" : "<span>\(escaped(figure.note))</span>"
+            body += "\n<figure><figcaption><b>\(escaped(figure.title))</b>\(note)</figcaption>\(svg)</figure>"
+        }
     }
 
     private mutating func add(_ markup: String) {

@@ -45,7 +45,7 @@ public struct RunReport {
         let figures = figures.compactMap(\.self)
         guard !figures.isEmpty else { return }
         page.heading(heading)
-        for figure in figures { page.figure(figure) }
+        page.figures(figures)
     }
 
     private var recipeText: String { (try? String(contentsOfFile: folder.recipe, encoding: .utf8)) ?? "" }

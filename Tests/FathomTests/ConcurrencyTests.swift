@@ -1,5 +1,4 @@
-import Fathom
-@testable import FathomStability
+@testable import Fathom
 import Synchronization
 import Testing
 
@@ -7,10 +6,23 @@ import Testing
     struct Refusal: Error, Equatable { let place: Int }
 
     @Test("Results keep their order, and kernels stay on the thread that asks") func order() throws {
-        let results = try Kernels.$threadLimit.withValue(3) { try concurrentMap(200) { [$0, Kernels.threadsAvailable] } }
+        let results = Kernels.$threadLimit.withValue(3) { concurrentMap(200) { [$0, Kernels.threadsAvailable] } }
         #expect(results == (0..<200).map { [$0, 1] })
-        let none = try concurrentMap(0) { $0 }, some = try concurrentMap(3) { $0 == 1 ? nil : $0 }, both = try concurrently({ "a" }, { 1 })
+        let none = concurrentMap(0) { $0 }, some = concurrentMap(3) { $0 == 1 ? nil : $0 }, both = try concurrently({ "a" }, { 1 })
         #expect(none.isEmpty && some == [0, nil, 2] && both == ("a", 1))
+    }
+
+    @Test("Each has a thread of its own, up to as many as there may be") func together() {
+        let begun = Atomic(0)
+        let met = Kernels.$threadLimit.withValue(3) {
+            concurrentMap(3) { _ in
+                begun.add(1, ordering: .relaxed)
+                let start = ContinuousClock.now
+                while begun.load(ordering: .relaxed) < 3, .now - start < .seconds(60) {}
+                return begun.load(ordering: .relaxed)
+            }
+        }
+        #expect(met == [3, 3, 3])
     }
 
     @Test("The first failure is thrown, and what has not begun is left out", arguments: [1, 2, 4]) func failure(threads: Int) {
