@@ -802,8 +802,8 @@ void fathom_run_timed(const fathom_call *calls, size_t count, int threads, uint6
 // all are too little to start a team for. Of many small calls it looks at all; who runs a list again and again asks once, and runs it on no more.
 int fathom_list_worth(const fathom_call *calls, size_t count, int threads);
 
-// Calls body(context) once on each of up to `threads` threads, the caller's among them, and returns when all have ended: what is no kernel runs on the team that
-// kernels run on, which another program's threads beside it would hold up. A kernel that body runs is to be run on one thread.
+// Calls body(context) once on each of up to `threads` threads, the caller's among them, and returns when all have ended: what is no kernel, on the team that kernels run
+// on, so that no more threads than it has want a processor. Kernels that body runs take one thread.
 void fathom_together(int threads, void (*body)(void *context), void *context);
 
 // Processors this process may use, as OpenMP counts them (OMP_NUM_THREADS included).

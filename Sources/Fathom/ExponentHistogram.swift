@@ -73,7 +73,7 @@ extension Trainer {
     /// Of the last step, of each residual in the network's order; empty unless the instruments are full.
     public var branchRatios: [BranchRatio] {
         guard let layerInstruments, !layerInstruments.branches.isEmpty else { return [] }
-        if lastWasFinite { runner.sumSignals(threads: threads) }
+        if lastWasFinite { runner.sumSignals(threads: threadsOfStep) }
         return zip(layerInstruments.branches, layerInstruments.scales).map { found, scale in
             let trunk = found.trunk.pointee.squares, branch = found.branch.pointee.squares
             return BranchRatio(name: found.name, ratio: trunk == 0 ? nil : scale.magnitude * (branch / trunk).squareRoot())

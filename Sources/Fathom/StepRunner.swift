@@ -20,6 +20,8 @@ final class StepRunner {
     var plans: [StepPlan] = []
     /// That of the last step; nil where it was one of several passes.
     private var last: Int?
+    /// The threads that the calls of the last step paid for, of several passes the most.
+    private(set) var worth = 1
     /// What is told the time of every call; nil: nothing.
     var times: CallTimes?
 
@@ -62,7 +64,7 @@ final class StepRunner {
         let index = try planIndex(rows: rows, of: rows), count = plans[index].count, threads = min(threads, plans[index].worth)
         setKey(step: step, firstRow: 0)
         samples.feed(&plans[index].plan, order: order, first: first, targets: true) { state.clipping.run($0.calls, after: count, threads: threads, times) }
-        last = index
+        (last, worth) = (index, plans[index].worth)
     }
 
     /// Sums up what the last step gathered of signals, unless its passes have.
@@ -74,12 +76,13 @@ final class StepRunner {
         // The sizes that will be needed, before anything is run; the larger first, so that the other finds room in its memory.
         _ = try (planIndex(rows: (rows + passes - 1) / passes, of: rows), planIndex(rows: rows / passes, of: rows))
         let losses = try losses(rows: rows)
-        last = nil
+        (last, worth) = (nil, 1)
         begin(threads: threads)
         instruments?.clear()
         var done = 0
         for pass in 0..<passes {
             let count = (rows - done) / (passes - pass), index = try planIndex(rows: count, of: rows), threads = min(threads, plans[index].worth)
+            worth = max(worth, plans[index].worth)
             setKey(step: step, firstRow: done)
             samples.feed(&plans[index].plan, order: order, first: first + done, targets: true) { Fathom.run($0.calls, threads: threads, times) }
             Fathom.run(plans[index].plan.tail, threads: threads, times)

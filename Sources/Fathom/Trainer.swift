@@ -229,7 +229,7 @@ public final class Trainer {
         guard update.finite else {
             // Before the step is taken again, which leaves other gradients behind.
             exponentsBeforeSearch = try? exponents()
-            runner.sumSignals(threads: threads)
+            runner.sumSignals(threads: threadsOfStep)
             lastFault = runner.locate(samples, order: order, first: first, rows: rows, step: stepsTaken + 1)
             throw state.notFinite(step: stepsTaken + 1, lastFault)
         }
@@ -251,8 +251,8 @@ public final class Trainer {
         largestBatch = max(largestBatch, rows)
     }
 
-    /// On how many threads a step runs as things are: 1 where its calls do not pay for more.
-    package var threadsOfStep: Int { min(adaptsThreads ? threadChoice.count : threads, runner.plans.last?.worth ?? 1) }
+    /// The threads that what belongs to the last step may run on: those of its like, 1 where its calls do not pay for more.
+    package var threadsOfStep: Int { min(adaptsThreads ? threadChoice.count : threads, runner.worth) }
 
     /// Norm of the last step's gradient over all parameters, before clipping; of a step that was not finite too.
     public var gradientNorm: Double { state.update.pointee.gradient_norm }

@@ -23,7 +23,7 @@ struct EventLog {
 
     private let history: History
     private let prints: Bool
-    /// That lines are made on.
+    /// Threads that lines are made on.
     var threads = 1
     private static let linesTogether = 32
     private var steps: [Step] = []

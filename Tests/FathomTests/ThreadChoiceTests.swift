@@ -76,4 +76,17 @@ import Testing
         choice.most = 4
         #expect(choice.count == 4)
     }
+
+    /// Its calls, not those of whichever size of batch came up last.
+    @Test(arguments: [1, 2]) func whatBelongsToAStepRunsOnAsManyAsItsCallsPayFor(passes: Int) throws {
+        let samples = try TrainerTests.samples(4_096, columns: 64, classes: 3)
+        let trainer = try Trainer(
+            Network("[linear(16) tanh] * 2 linear(3)"), inputs: 64, loss: .crossEntropy, optimizer: .sgd(learningRate: 0.1), passes: passes, seed: 1, threads: 2)
+        trainer.adaptsThreads = false
+        let threads = try [1, 4_096, 1, 4_096, 4_096].map { rows in
+            try trainer.step(samples, order: Array(0..<4_096), first: 0, rows: rows)
+            return trainer.threadsOfStep
+        }
+        #expect(threads == [1, 2, 1, 2, 2])
+    }
 }

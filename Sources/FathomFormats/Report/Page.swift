@@ -56,7 +56,7 @@ public struct Page: Sendable {
 
     public mutating func figure(_ figure: some Figure) { figures([figure]) }
 
-    /// Several, drawn side by side.
+    /// Several, drawn at the same time on as many threads as there may be.
     public mutating func figures(_ figures: [any Figure]) {
         guard !figures.isEmpty else { return }
         if !isAmongFigures { body += "\n<div class=\"figures\">" }
