@@ -15,6 +15,8 @@ struct Stepper {
     /// The validation loss at the end of a training that ended within an epoch, where it is smaller still. No checkpoint holds that model: if the
     /// training is made longer, that end was none.
     private var bestLossAtEnd: Double?
+    /// Whether gradients are clipped, which each step asks.
+    private let clips: Bool
     private var order: [UInt32] = []
     private var orderedEpoch = 0
 
@@ -23,6 +25,7 @@ struct Stepper {
         self.trainer = trainer
         totalSteps = try experiment.totalSteps()
         stepsPerEpoch = experiment.stepsPerEpoch
+        clips = trainer.clipping.hasGradientStages
     }
 
     private var recipe: Recipe { experiment.recipe }
@@ -69,7 +72,7 @@ struct Stepper {
         guard trainer.instruments != .none else { return (nil, []) }
         let layers = Alarms.looks(at: step.step) ? trainer.layersBeforeUpdate : nil
         var alarms = layers.map { position.alarms.look(at: $0) } ?? []
-        if trainer.clipRate != nil, let alarm = position.alarms.see(clipped: step.wasClipped) { alarms.append(alarm) }
+        if clips, let alarm = position.alarms.see(clipped: step.wasClipped) { alarms.append(alarm) }
         return (layers, alarms)
     }
 

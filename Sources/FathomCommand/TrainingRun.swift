@@ -236,7 +236,7 @@ final class TrainingRun {
         log.add(Event.end(
             test: test, reason: reason, best: best, clipRate: clipRate, trainingSeconds: clock.trainingSeconds, seconds: Main.seconds, outcome: outcome))
         try log.flush()
-        folder.leaveReport(log.told, threads: trainer.threadsOfStep)
+        folder.leaveReport(log.told, threads: trainer.threads)
     }
 
     /// Which epoch was the best, where there are validation rows, and what it is for.

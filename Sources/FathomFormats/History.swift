@@ -128,22 +128,24 @@ public struct HistorySampling: Sendable {
     /// - Parameter step: from 1.
     public func writes(_ step: Int) -> Bool {
         if case .full = instruments { return true }
-        return isPicked(step, of: 10_000) || writesLayers(step)
+        return isPicked(step, of: 10_000) || (!isThinned && writesLayers(step))
     }
 
     /// Where every n-th step would be more than 1,000, they are 1,000 evenly spaced, each of them one of the 10,000.
     public func writesLayers(_ step: Int) -> Bool {
         switch instruments {
         case .none: false
-        case .summary(let every): totalSteps / every > 1_000 ? isPicked(step, of: 1_000) : step.isMultiple(of: every)
+        case .summary(let every): isThinned ? isPicked(step, of: 1_000) : step.isMultiple(of: every)
         case .full(let every): step.isMultiple(of: every)
         }
     }
 
-    /// Whether this is one of `count` evenly spaced steps: those where ⌊step·count/total⌋ grows. The last step is one of them.
-    private func isPicked(_ step: Int, of count: Int) -> Bool {
+    /// Whether every n-th step would be more than 1,000.
+    private var isThinned: Bool { if case .summary(let every) = instruments { totalSteps / every > 1_000 } else { false } }
+
+    /// Whether this is one of `count` evenly spaced steps: those where ⌊step·count/total⌋ grows, which leave less than `count` of the product. The last step is one of them.
+    private func isPicked(_ step: Int, of count: UInt) -> Bool {
         guard totalSteps > count else { return true }
-        let total = Int128(totalSteps), count = Int128(count)
-        return Int128(step) * count / total > Int128(step - 1) * count / total
+        return UInt(totalSteps).dividingFullWidth(UInt(step).multipliedFullWidth(by: count)).remainder < count
     }
 }

@@ -115,5 +115,7 @@ struct HistoryTests {
         #expect((1...20_000).count(where: none.writes) == 10_000 && !(1...20_000).contains(where: none.writesLayers))
         let full = HistorySampling(totalSteps: 20_000, instruments: .full(every: 2))
         #expect((1...20_000).allSatisfy(full.writes) && (1...20_000).count(where: full.writesLayers) == 10_000)
+        let endless = HistorySampling(totalSteps: .max, instruments: .summary(every: 1))
+        #expect(endless.writes(.max) && endless.writesLayers(.max) && !endless.writes(1))
     }
 }

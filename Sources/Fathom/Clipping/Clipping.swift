@@ -38,7 +38,7 @@ public struct Clipping: NotationRepresentable, ExpressibleByArrayLiteral {
     var gradientStages: [Stage] { stages.filter { if case .timeNorm = $0 { false } else { true } } }
 
     /// Whether there are any. Asked after each step, it allocates nothing.
-    var hasGradientStages: Bool { stages.contains { if case .timeNorm = $0 { false } else { true } } }
+    package var hasGradientStages: Bool { stages.contains { if case .timeNorm = $0 { false } else { true } } }
 
     /// - Throws: `FathomError.invalid` where per-time-step clipping is asked of a network without time steps.
     public func validate(hasRecurrentLayer: Bool) throws(FathomError) {
