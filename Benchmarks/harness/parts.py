@@ -263,7 +263,7 @@ class BusyCore:
 # How long each trains, and in slices of how many seconds: of many steps each, since `fathom train` times these to choose its threads.
 INSTRUMENTED = {
     "W1": (["--epochs", "5", "--optimizer", "adamw(0.001)"], 0.1), "W2": (["--epochs", "5"], 0.1), "W3": (["--steps", "100"], 2), "W4": (["--steps", "100"], 2),
-    "W7": (["--epochs", "5"], 0.1),
+    "W5": (["--epochs", "400"], 0.05), "W7": (["--epochs", "5"], 0.1),
 }
 
 
@@ -279,9 +279,10 @@ def instruments(options):
         record, turns = record or Record(options, "instruments"), []
         with tempfile.TemporaryDirectory() as folder:
             data = FASHION_MNIST
-            if workload == "W3":  # whose inputs are no images
+            if workload in ("W3", "W5"):  # whose inputs are no images
                 data = f"{folder}/{workload}.npz"
-                normal_rows(data, rows=4096, columns=inputs(workload))
+                rows, targets = (4096, 0) if workload == "W3" else (64000, 2)
+                normal_rows(data, rows, inputs(workload), targets)
             else:
                 need_fashion_mnist()
             for number in range(options.rounds):

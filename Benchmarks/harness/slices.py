@@ -80,10 +80,13 @@ def signed(change):
     return f"{value:+.2f} %" if error is None else f"{value:+.2f} ± {error:.2f} %"
 
 
-def normal_rows(path, rows, columns):
-    """An .npz of standard normal rows, labelled 0 to 9 in turn; this program does without NumPy."""
-    x, y = array("f", (random.gauss(0, 1) for _ in range(rows * columns))), array("q", (row % 10 for row in range(rows)))
+def normal_rows(path, rows, columns, targets=0):
+    """An .npz of standard normal rows with so many standard normal targets, or labelled 0 to 9 in turn; this program does without NumPy."""
+    def normal(columns):
+        return "<f4", (rows, columns), array("f", (random.gauss(0, 1) for _ in range(rows * columns)))
+
+    y = normal(targets) if targets else ("<i8", (rows,), array("q", (row % 10 for row in range(rows))))
     with ZipFile(path, "w") as file:
-        for name, kind, shape, values in (("x", "<f4", (rows, columns), x), ("y", "<i8", (rows,), y)):
+        for name, (kind, shape, values) in (("x", normal(columns)), ("y", y)):
             header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
             file.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + values.tobytes())
