@@ -1,7 +1,7 @@
 import CKernels
 import Synchronization
 
-/// make(0), make(1), … side by side, begun in this order, on as many threads as kernels may take, their own team's. Each runs its kernels on its own thread alone: small layers
+/// make(0), make(1), … side by side, begun in this order, on as many threads as kernels may take, those of their team. Each runs its kernels on its own thread alone: small layers
 /// are not worth a team. The results are those of one after another.
 ///
 /// - Throws: of those that fail, the error of the first in order; what has not begun by then is left out.

@@ -37,8 +37,8 @@ public struct Clipping: NotationRepresentable, ExpressibleByArrayLiteral {
     /// The stages that follow the backward pass: all but `timeNorm`.
     var gradientStages: [Stage] { stages.filter { if case .timeNorm = $0 { false } else { true } } }
 
-    /// Whether there are any. Asked after each step, it allocates nothing.
-    package var hasGradientStages: Bool { stages.contains { if case .timeNorm = $0 { false } else { true } } }
+    /// Whether there are any.
+    package var hasGradientStages: Bool { !gradientStages.isEmpty }
 
     /// - Throws: `FathomError.invalid` where per-time-step clipping is asked of a network without time steps.
     public func validate(hasRecurrentLayer: Bool) throws(FathomError) {
